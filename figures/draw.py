@@ -1,0 +1,96 @@
+"""The list of figures, and writing them to files that are identical for identical runs."""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from figures.interpolation import (
+    interpolation,
+    interpolation_latex,
+    interpolation_markdown,
+    interpolation_table,
+)
+from figures.kl_mi_curves import kl_mi_curves
+from figures.posterior_panels import posterior_panels
+from figures.style import styled
+from figures.toy_dynamics import toy_dynamics
+from lab.errors import UserError
+from lab.runs import Run
+from lab.runs.layout import replace
+
+FIGURES: dict[str, tuple[Callable[[Sequence[Run]], Figure], str]] = {
+    "posterior_panels": (posterior_panels, "aggregated posteriors and centres (DG-VAE figures 1 and 4)"),
+    "posterior_panels_paper": (
+        partial(posterior_panels, palette="paper"),
+        "the same in the paper's colours",
+    ),
+    "kl_mi_curves": (kl_mi_curves, "KL and MI per epoch (CL-VAE figure 3)"),
+    "toy_dynamics": (toy_dynamics, "the toy categories over training (CL-VAE table 5a)"),
+    "interpolation": (interpolation, "Rouge-L along interpolations (DG-VAE figure 5)"),
+    "interpolation_table": (interpolation_table, "decoded interpolations (CL-VAE table 6), also .md and .tex"),
+}
+TEXTS: dict[str, dict[str, Callable[[Sequence[Run]], str]]] = {
+    "interpolation_table": {"md": interpolation_markdown, "tex": interpolation_latex},
+}
+# Without a date, so that the same runs give the same bytes.
+METADATA = {"pdf": {"CreationDate": None}, "png": {}, "svg": {"Date": None}}
+
+
+def _tell(note: str) -> None:
+    print(note, file=sys.stderr)
+
+
+def draw(
+    names: Sequence[str],
+    runs: Sequence[Run],
+    out: str | Path,
+    formats: Sequence[str] = ("pdf", "png"),
+    note: Callable[[str], object] = _tell,
+) -> list[Path]:
+    """Draw the named figures into the folder `out` and return the files written.
+
+    Without names every figure is drawn, and each that does not apply to these runs is passed over with a line to
+    `note`. Raises UserError for an unknown name or format, for a named figure that does not apply to the runs, and
+    if nothing could be drawn.
+    """
+    _check(names, FIGURES, "figure")
+    _check(formats, METADATA, "format")
+    written = []
+    for name in names or FIGURES:
+        try:
+            written += _write(name, runs, Path(out), formats)
+        except UserError as error:
+            if names:
+                raise UserError(f"{name}: {error}") from error
+            note(f"{name} left out: {error}")
+    if not written:
+        raise UserError("no figure could be drawn from these runs")
+    return written
+
+
+def _check(given: Sequence[str], known: dict[str, object], what: str) -> None:
+    if unknown := sorted(set(given) - set(known)):
+        raise UserError(f"no {what} {unknown[0]!r}; choose from {', '.join(known)}")
+
+
+@styled
+def _write(name: str, runs: Sequence[Run], out: Path, formats: Sequence[str]) -> list[Path]:
+    function, _ = FIGURES[name]
+    picture = function(runs)
+    texts = {ending: write(runs) for ending, write in TEXTS.get(name, {}).items()}
+    paths = {ending: out / f"{name}.{ending}" for ending in (*formats, *texts)}
+    for ending in formats:
+        _save(picture, paths[ending], ending)
+    for ending, text in texts.items():
+        replace(paths[ending], lambda p, text=text: p.write_text(text, encoding="utf-8"))
+    return list(paths.values())
+
+
+def _save(picture: Figure, path: Path, ending: str) -> None:
+    try:
+        replace(path, lambda p: picture.savefig(p, format=ending, metadata=METADATA[ending]))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,1 @@
+"""Latent Lab: train text VAEs and see what their latent space does."""

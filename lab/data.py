@@ -1,0 +1,93 @@
+"""What training needs of data, and real text in that form."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import polars as pl
+import torch
+
+from lab.corpora import Corpus
+from lab.runs.writer import items_table
+
+
+class Data(Protocol):
+    """Batches and the fixed probe set that is dumped every epoch.
+
+    A batch has `size`, `indices` (rows of its split), `repeat(n)` and `to(device)`, and whatever its encoder and
+    decoder read.
+    """
+
+    about: dict[str, Any]
+    unit: dict[str, Any]
+    anneals: bool
+
+    def train(self, epoch: int) -> Iterable[Any]: ...
+    def rows(self, split: str, rows: np.ndarray) -> Iterable[Any]: ...
+    def count(self, split: str) -> int: ...
+    def tokens(self, split: str, rows: np.ndarray) -> int | None: ...
+    def text(self, ids: torch.Tensor) -> str: ...
+    def save(self, folder: Path) -> None: ...
+
+    @property
+    def probe(self) -> np.ndarray: ...
+    @property
+    def items(self) -> pl.DataFrame: ...
+
+
+@dataclass
+class TextData:
+    """A corpus cut into batches; the probe set is drawn once from the validation split."""
+
+    corpus: Corpus
+    batch_size: int = 32
+    order: Literal["exact", "bucket", "random"] = "bucket"
+    seed: int = 0
+    probe_items: int = 2000
+    unit: dict[str, Any] = field(default_factory=lambda: {"name": "epoch", "per_epoch": 1})
+    anneals: bool = True
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return self.corpus.describe()
+
+    def train(self, epoch: int) -> Iterable[Any]:
+        return self.corpus.batches("train", self.batch_size, self.order, self.seed, epoch)
+
+    def rows(self, split: str, rows: np.ndarray) -> Iterable[Any]:
+        """Evaluation batches over some rows of a split, the same ones every time."""
+        order = "exact" if self.order == "exact" else "bucket"
+        return self.corpus.batches(split, self.batch_size, order, indices=rows)
+
+    def count(self, split: str) -> int:
+        return len(self.corpus.splits[split])
+
+    def tokens(self, split: str, rows: np.ndarray) -> int:
+        """Predicted tokens: words and end marks."""
+        return int(self.corpus.splits[split].lengths[rows].sum()) + len(rows)
+
+    def text(self, ids: torch.Tensor) -> str:
+        return self.corpus.vocabulary.text(ids.tolist())
+
+    def save(self, folder: Path) -> None:
+        """Keep the vocabulary beside the checkpoints, so that a run decodes without its corpus."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.corpus.vocabulary.save(folder / "vocabulary.txt")
+
+    @cached_property
+    def probe(self) -> np.ndarray:
+        count = self.count("valid")
+        if count <= self.probe_items:
+            return np.arange(count)
+        chosen = np.random.default_rng(self.seed).choice(count, self.probe_items, replace=False)
+        return np.sort(chosen)
+
+    @cached_property
+    def items(self) -> pl.DataFrame:
+        split = self.corpus.splits["valid"]
+        labels = {name: values[self.probe] for name, values in split.labels.items()}
+        texts = self.corpus.texts("valid", self.probe)
+        return items_table(len(texts), texts, labels, "valid", self.probe)

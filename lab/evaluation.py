@@ -1,0 +1,223 @@
+"""One pass of a model over a split, and the figures computed from it.
+
+All passes draw from their own seeded generator, so that evaluating never changes training.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, MixtureSameFamily, MultivariateNormal
+
+from lab import metrics
+from lab.data import Data
+from lab.model import Model, State
+from lab.posteriors import LinearPushForward, standard_log_prob
+from lab.runs import Latents
+
+SAMPLES = 16  # draws per item that stand for an implicit posterior in dumps and moment-matched figures
+DECODED_ROWS = 512  # rows decoded at once, so that a large vocabulary fits into memory
+PROPOSAL_SAMPLES = 256  # draws that the Gaussian proposal of an implicit posterior is fitted to
+
+
+@contextmanager
+def evaluating(model: Model, seed: int = 0) -> Iterator[None]:
+    """Evaluation mode without gradients, on a generator of its own."""
+    mode = model.training
+    model.eval()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            model.train(mode)
+
+
+def evaluate(
+    model: Model,
+    data: Data,
+    split: str,
+    rows: np.ndarray,
+    nll_rows: np.ndarray,
+    nll_samples: int,
+    selection: str,
+    device: torch.device,
+) -> tuple[Latents | None, dict[str, float]]:
+    """Latents of the given rows of a split and the figures of that set (nats per sentence).
+
+    "selection" is the figure that picks the best epoch. The NLL comes from `nll_rows`, a subset where it is dear.
+    """
+    with evaluating(model):
+        latents, record = _pass(model, data, split, rows, selection == "objective", device)
+        record |= latent_metrics(latents, record) if latents is not None else {}
+        nll = importance_nll(model, data, split, nll_rows, nll_samples, device)
+    if nll is not None:
+        record |= {"nll": nll.value, "nll_stderr": nll.stderr}
+        if tokens := data.tokens(split, nll_rows):
+            record["ppl"] = metrics.perplexity(nll.value * len(nll_rows), tokens)
+    return latents, record | {"selection": record[selection]}
+
+
+def _pass(
+    model: Model, data: Data, split: str, rows: np.ndarray, objective: bool, device: torch.device
+) -> tuple[Latents | None, dict[str, float]]:
+    arrays: dict[str, np.ndarray] = {}
+    sums: dict[str, float] = defaultdict(float)
+    exact_kl = []
+    position = np.empty(data.count(split), np.int64)
+    position[rows] = np.arange(len(rows))
+    for batch in data.rows(split, rows):
+        state = model.infer(batch.to(device))
+        figures = {"reconstruction": model.reconstruction(state)}
+        if objective:
+            figures["objective"] = figures["reconstruction"] + sum(model.penalties(state).values())
+        for term in model.terms:
+            figures |= term.values(state)
+        for name, value in figures.items():
+            sums[name] += float(value) * batch.size
+        for name, values in posterior_arrays(model.head.family, state.q).items():
+            if name not in arrays:
+                arrays[name] = np.empty((len(rows), *values.shape[1:]), np.float32)
+            arrays[name][position[batch.indices]] = values
+        if isinstance(state.q, LinearPushForward):
+            exact_kl.append(_shared_gaussian(state.q))
+    record = {name: value / len(rows) for name, value in sums.items()}
+    if exact_kl:
+        record |= shared_gaussian_metrics(exact_kl)
+    return (Latents(model.head.family, **arrays) if arrays else None), record
+
+
+def posterior_arrays(family: str, q: Distribution) -> dict[str, np.ndarray]:
+    """The arrays by which a run stores q(z|x), one row per item."""
+    if family == "none":
+        return {}
+    if family == "samples":
+        samples = q.rsample((SAMPLES,)).movedim(0, 1)
+        tensors = {"samples": samples, "mean": samples.mean(1)}
+    elif family == "gaussian":
+        tensors = {"mean": q.mean, "log_variance": q.log_variance}
+    else:
+        tensors = {"mean": q.mean}
+    return {name: t.float().cpu().numpy() for name, t in tensors.items()}
+
+
+def latent_metrics(latents: Latents, record: dict[str, float]) -> dict[str, float]:
+    """Figures of the latent space by family; estimates that are not the closed form carry their own names."""
+    figures = {"au": metrics.active_units(latents.mean)}
+    if latents.family == "gaussian":
+        figures |= _gaussian_metrics(latents.mean, latents.log_variance)
+        figures["negative_elbo"] = record["reconstruction"] + figures["kl"]
+    elif latents.family == "samples":
+        figures |= _sample_metrics(latents.samples)
+        if "kl" in record:
+            figures["negative_elbo"] = record["reconstruction"] + record["kl"]
+        if "kl_dual" in record:
+            figures["negative_elbo_dual"] = record["reconstruction"] + record["kl_dual"]
+    return figures
+
+
+def _gaussian_metrics(mean: np.ndarray, log_variance: np.ndarray) -> dict[str, float]:
+    """KL in closed form, MI by one draw per item; the rest by difference, so that all parts add up exactly."""
+    split = metrics.elbo_decomposition(mean, log_variance)
+    kl = float(metrics.gaussian_kl(mean, log_variance).sum(1).mean())
+    aggregated = kl - split.mutual_information
+    return {
+        "kl": kl,
+        "mi": split.mutual_information,
+        "mi_stderr": split.stderr["mutual_information"],
+        "aggregated_kl": aggregated,
+        "total_correlation": aggregated - float(split.dimension_kl.sum()),
+        "cu": metrics.consistent_units(mean, log_variance),
+    }
+
+
+def _sample_metrics(samples: np.ndarray) -> dict[str, float]:
+    mean, log_variance = metrics.moments(samples)
+    split = metrics.elbo_decomposition(mean, log_variance)
+    marginal = metrics.marginal_kl_from_samples(samples)
+    return {
+        "kl_moment": split.kl,
+        "mi_moment": split.mutual_information,
+        "aggregated_kl_moment": split.aggregated_kl,
+        "cu_samples": int((marginal < 0.03).sum()),
+    }
+
+
+def _shared_gaussian(q: LinearPushForward) -> tuple[np.ndarray, np.ndarray]:
+    density = q.density()
+    return density.mean.cpu().numpy(), density.covariance_matrix[0].cpu().numpy()
+
+
+def shared_gaussian_metrics(batches: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """Exact KL = ½[tr S + |m|² - D - log det S] and MI of q(z|x) = N(m(x), S), one S for all x (D1, spec 3.4)."""
+    mean = np.concatenate([m for m, _ in batches])
+    covariance = batches[0][1]
+    log_det = np.linalg.slogdet(covariance)[1]
+    square = np.square(mean).sum(1).mean()
+    kl = 0.5 * (np.trace(covariance) + square - mean.shape[1] - log_det)
+    whitened = np.linalg.solve(np.linalg.cholesky(covariance), mean.T).T
+    mi = metrics.mutual_information(whitened, np.zeros_like(whitened))
+    figures = {"kl": float(kl), "mi": mi.value, "mi_stderr": mi.stderr}
+    return figures | {"aggregated_kl": float(kl) - mi.value}
+
+
+def importance_nll(
+    model: Model, data: Data, split: str, rows: np.ndarray, samples: int, device: torch.device
+) -> metrics.Estimate | None:
+    """-log p(x) by importance sampling (spec 3.2), nats per sentence; exact without a latent, None for points."""
+    if model.head.family == "point":
+        return None
+    weights = [log_weights(model, batch.to(device), samples) for batch in data.rows(split, rows)]
+    return metrics.importance_weighted_nll(np.concatenate(weights, axis=1))
+
+
+def log_weights(model: Model, batch: Any, samples: int) -> np.ndarray:
+    """log p(x|z) + log p(z) - log r(z) for draws z of a proposal r [S, B], encoded once, decoded S at a time."""
+    state = model.infer(batch)
+    if model.head.family == "none":
+        return -model.decoder.nll(batch, state.z).double().cpu().numpy()[None]
+    proposal = importance_proposal(state)
+    z = proposal.sample((samples,))
+    ratio = standard_log_prob(z).sum(-1) - proposal.log_prob(z)
+    nll = [_decode(model, batch, draws) for draws in z.split(max(1, DECODED_ROWS // batch.size))]
+    return (ratio.double() - torch.cat(nll).double()).cpu().numpy()
+
+
+def _decode(model: Model, batch: Any, z: Tensor) -> Tensor:
+    """-log p(x|z) [S, B] of several draws z [S, B, D] in one decoder pass."""
+    nll = model.decoder.nll(batch.repeat(len(z)), z.flatten(0, 1).float())
+    return nll.unflatten(0, (len(z), -1))
+
+
+def importance_proposal(state: State) -> Distribution:
+    """q itself where it has a density; half prior, half Gaussian where it is implicit or nearly degenerate.
+
+    The Gaussian is exact for a linear head and fitted to the moments of draws otherwise; any proposal gives a valid
+    estimate, a poor one only a noisier and higher NLL.
+    """
+    q = state.q
+    if hasattr(q, "log_variance"):
+        return q
+    if isinstance(q, LinearPushForward):
+        gaussian = q.density()
+        return _with_prior(gaussian.mean, gaussian.scale_tril)
+    draws = q.rsample((PROPOSAL_SAMPLES,)).double()
+    mean = draws.mean(0)
+    centred = (draws - mean).movedim(0, 1)
+    covariance = centred.mT @ centred / (len(draws) - 1)
+    ridge = 1e-4 * torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)
+    return _with_prior(mean, torch.linalg.cholesky(covariance + ridge))
+
+
+def _with_prior(mean: Tensor, scale_tril: Tensor) -> MixtureSameFamily:
+    identity = torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)
+    components = MultivariateNormal(
+        torch.stack([mean, torch.zeros_like(mean)], -2),
+        scale_tril=torch.stack([scale_tril, identity.expand_as(scale_tril)], -3),
+    )
+    half = torch.full(mean.shape[:-1] + (2,), 0.5, dtype=mean.dtype, device=mean.device)
+    return MixtureSameFamily(torch.distributions.Categorical(half), components)

@@ -1,0 +1,43 @@
+"""Straight paths between posterior means and what the decoder says along them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from lab.data import Data
+from lab.model import Model
+from lab.runs import Latents
+
+STEPS = 11
+PAIRS = 8
+
+
+def path(a: np.ndarray, b: np.ndarray, steps: int = STEPS) -> tuple[np.ndarray, np.ndarray]:
+    """Weights λ [L] and codes (1 - λ) a + λ b [L, D] (DG-VAE section 4.4)."""
+    weights = np.linspace(0, 1, steps)
+    return weights, (1 - weights[:, None]) * a + weights[:, None] * b
+
+
+def decode(
+    model: Model, text: Callable[[torch.Tensor], str], z: np.ndarray, **options: Any
+) -> list[str]:
+    """Texts of codes z [N, D], greedily unless the options say otherwise; `text` words a row of ids."""
+    device = next(model.parameters()).device
+    ids = model.decoder.sample(torch.as_tensor(z, dtype=torch.float32, device=device), **options)
+    return [text(row) for row in ids]
+
+
+def interpolation_records(model: Model, data: Data, latents: Latents) -> list[dict[str, Any]]:
+    """Decoded paths between fixed random pairs of the probe set, as a run stores them."""
+    count = len(latents)
+    pairs = np.random.default_rng(0).permutation(count)[: 2 * min(PAIRS, count // 2)].reshape(-1, 2)
+    texts = data.items["text"]
+    records = []
+    for a, b in pairs.tolist():
+        weights, codes = path(latents.mean[a], latents.mean[b])
+        decoded = decode(model, data.text, codes)
+        record = {"pair": [a, b], "a": texts[a], "b": texts[b], "weights": weights.round(3).tolist()}
+        records.append(record | {"texts": decoded})
+    return records

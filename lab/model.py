@@ -1,0 +1,131 @@
+"""State, Term, Update and Model: what a method is made of.
+
+Shapes: B rows of a batch, D latent dimensions. Losses are nats per sentence, averaged over the batch.
+Terms reduce over the last two axes only, so the same code serves [B, D] -> () and a stack [E, B, D] -> [E].
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from lab.posteriors import Head, Sizes
+from lab.schedules import END, Schedule, constant
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything a term may look at: the batch, features h [B, H], posterior q and its draw z [B, D]."""
+
+    batch: Any
+    h: Tensor
+    q: Distribution
+    z: Tensor
+    views: int = 1
+
+    def detach(self) -> "State":
+        """The same state as an opponent sees it: no gradient reaches the model."""
+        return replace(self, h=self.h.detach(), z=self.z.detach())
+
+    def prior_sample(self) -> Tensor:
+        """As many draws from N(0, I) as there are posterior draws."""
+        return torch.randn_like(self.z)
+
+
+class Term(nn.Module):
+    """One idea of a loss. `forward` joins the model's loss with `weight` over time; a term with
+    `critic_steps` also has `dual`, which its own parameters minimise before each step of the model.
+    """
+
+    name: ClassVar[str] = "term"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    critic_steps: int = 0
+
+    def __init__(self, weight: Schedule = constant(1.0)) -> None:  # noqa: B008 (frozen)
+        super().__init__()
+        self.weight = weight
+
+    def build(self, sizes: Sizes) -> None:
+        """Create the term's own parameters; most have none."""
+
+    def after(self, state: State) -> None:
+        """Update queues and moving averages once the model has stepped; most have none."""
+
+    def values(self, state: State) -> dict[str, Tensor]:
+        """Estimates worth logging under their own names, beside the loss."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Update:
+    """A loss and who plays: only the players' parameters receive its gradient and step.
+
+    `parts` are the summands by name, for the log and for naming the culprit of a divergence; gradients are
+    clipped over `clip_over`, by default the players.
+    """
+
+    loss: Tensor
+    players: tuple[nn.Module, ...]
+    parts: dict[str, Tensor] = field(default_factory=dict)
+    clip_over: tuple[nn.Module, ...] | None = None
+
+
+class Model(nn.Module):
+    """Encoder, posterior head, decoder and terms. Raises ValueError if a term needs what the posterior lacks."""
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        head: Head,
+        decoder: nn.Module,
+        terms: tuple[Term, ...],
+        sizes: Sizes,
+        views: int = 1,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.head, self.decoder, self.views = encoder, head, decoder, views
+        head.build(sizes)
+        self.terms = nn.ModuleList(terms)
+        for term in terms:
+            if missing := term.needs - head.abilities:
+                raise ValueError(f"{term.name} needs {', '.join(missing)} of {type(head).__name__}")
+            term.build(sizes)
+
+    def infer(self, batch: Any) -> State:
+        """Encode a batch and draw one z per row; in training `views` copies of it, each with its own noise."""
+        views = self.views if self.training else 1
+        batch = batch.repeat(views)
+        h = self.encoder(batch)
+        q = self.head(h)
+        return State(batch, h, q, q.rsample(), views)
+
+    def reconstruction(self, state: State) -> Tensor:
+        """-log p(x|z) of the batch, nats per sentence."""
+        return self.decoder.nll(state.batch, state.z).mean(-1)
+
+    def penalties(self, state: State, time: float = END) -> dict[str, Tensor]:
+        """The weighted terms of the loss at a time, by default at their final weights."""
+        return {term.name: term.weight(time) * term(state) for term in self.terms}
+
+    def updates(self, batch: Any, time: float) -> Iterator[Update]:
+        """The updates of one training step, in the order in which the paper prints its algorithm."""
+        state = self.infer(batch)
+        for term in self.terms:
+            for _ in range(term.critic_steps):
+                loss = term.dual(state.detach())
+                yield Update(loss, (term,), {f"{term.name} critic": loss}, clip_over=())
+        parts = {"reconstruction": self.reconstruction(state), **self.penalties(state, time)}
+        yield Update(sum(parts.values()), self.players(), parts)
+        for term in self.terms:
+            term.after(state)
+
+    def players(self) -> tuple[nn.Module, ...]:
+        """The modules that the model's own loss trains: everything but the opponents."""
+        own = tuple(t for t in self.terms if not t.critic_steps)
+        return (self.encoder, self.head, self.decoder, *own)
+
+    def critics(self) -> tuple[Term, ...]:
+        return tuple(t for t in self.terms if t.critic_steps)

@@ -1,0 +1,45 @@
+"""Sizes and training settings by name, each value with its source."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab.errors import UserError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Fields of LSTMNetwork, of Settings and of TextData that differ from their defaults."""
+
+    about: str
+    network: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+PRESETS = {
+    "small": Preset(
+        "synthetic corpora and first trials: a minute or two a run on one core",
+        network={"embedding": 64, "hidden": 128, "latent": 16, "critic_widths": (128, 128), "init": 0.05},
+        training={"epochs": 15, "lr": 2e-3},
+    ),
+    # iVAE and clVAE on PTB: their published scripts, family K (spec 1.0): 256/256/32, U(±.1), Adam 1e-3,
+    # critic 1e-5, clip 5, batch 32 of one length, 40 epochs, no decay.
+    "ptb": Preset(
+        "iVAE and clVAE on PTB as published",
+        network={"embedding": 256, "hidden": 256, "latent": 32, "start": "hidden", "init": 0.1},
+        training={"epochs": 40, "lr": 1e-3, "critic_lr": 1e-5},
+        data={"order": "exact"},
+    ),
+    "ptb_reduced": Preset(
+        "PTB in well under half an hour on two cores",
+        network={"embedding": 128, "hidden": 256, "latent": 32, "start": "hidden", "init": 0.1},
+        training={"epochs": 5, "lr": 1e-3},
+    ),
+}  # fmt: skip
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name. Raises UserError that lists what exists."""
+    if name not in PRESETS:
+        raise UserError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,15 @@
+"""The run folder: open files that training writes and everything else only reads."""
+
+from lab.runs.layout import FORMAT_VERSION
+from lab.runs.reader import Latents, Run, list_runs, open_run
+from lab.runs.writer import RunWriter, write_latents
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Latents",
+    "Run",
+    "RunWriter",
+    "list_runs",
+    "open_run",
+    "write_latents",
+]

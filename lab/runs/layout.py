@@ -1,0 +1,71 @@
+"""Names and atomic writes inside a run folder.
+
+    run.json               what was trained and how, status, epochs dumped (rewritten last: the watcher's trigger)
+    metrics.jsonl          one record per epoch and split
+    items.parquet          dumped items in dump order: id, split, text, length, then one column per label
+    latents/epoch-0012.safetensors
+    dimensions.parquet     per epoch and dimension
+    interpolations.jsonl   decoded paths of fixed pairs, per dumped epoch
+    checkpoints/           weights, optimiser state, vocabulary
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from safetensors.numpy import save_file
+
+FORMAT_VERSION = 1
+ITEM_COLUMNS = ("id", "split", "text", "length")
+
+
+def run_file(folder: Path) -> Path:
+    return folder / "run.json"
+
+
+def latents_file(folder: Path, epoch: int) -> Path:
+    return folder / "latents" / f"epoch-{epoch:04d}.safetensors"
+
+
+def replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a temporary file and move it over `path`, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    replace(path, lambda p: p.write_text(text, encoding="utf-8"))
+
+
+def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    text = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
+    replace(path, lambda p: p.write_text(text, encoding="utf-8"))
+
+
+def write_table(path: Path, table: pl.DataFrame) -> None:
+    replace(path, table.write_parquet)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> None:
+    arrays = {name: np.ascontiguousarray(a) for name, a in tensors.items()}
+    replace(path, lambda p: save_file(arrays, p, metadata=dict(metadata)))
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """All complete records of a JSON-lines file; a last line without its line end is still being written."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.split("\n")[:-1]]

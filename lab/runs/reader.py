@@ -1,0 +1,208 @@
+"""A run folder as it can be read at any moment, also while training writes to it."""
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from safetensors import SafetensorError, safe_open
+
+from lab.errors import UserError
+from lab.runs.layout import FORMAT_VERSION, ITEM_COLUMNS, latents_file, read_jsonl, run_file
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Posteriors of all dumped items at one epoch, in item order.
+
+    `family` says which arrays define q(z|x): "gaussian" (mean, log_variance), "samples" (samples; mean is theirs),
+    "point" (mean alone), "vmf" (mean and concentration [N]).
+    """
+
+    family: str
+    mean: np.ndarray
+    log_variance: np.ndarray | None = None
+    samples: np.ndarray | None = None
+    concentration: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    @property
+    def dimensions(self) -> int:
+        return self.mean.shape[1]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder; `info` is its run.json, everything else is read when asked for."""
+
+    folder: Path
+    info: dict[str, Any]
+    id: str
+
+    @property
+    def spec(self) -> str:
+        return self.info["spec"]
+
+    @property
+    def label(self) -> str:
+        """The method's name as the papers print it, for legends."""
+        return self.info.get("label", self.spec)
+
+    @property
+    def corpus(self) -> str:
+        return self.info["corpus"]["name"]
+
+    @property
+    def seed(self) -> int:
+        return self.info.get("seed", 0)
+
+    @property
+    def status(self) -> str:
+        """running, finished, failed or stopped; "interrupted" when a running run's process is gone."""
+        status = self.info["status"]
+        return "interrupted" if status == "running" and not self._process_alive() else status
+
+    @property
+    def epochs(self) -> list[int]:
+        """Epochs whose latents are dumped, ascending."""
+        return self.info["dumped"]
+
+    @property
+    def best_epoch(self) -> int | None:
+        return self.info.get("best_epoch")
+
+    @property
+    def can_decode(self) -> bool:
+        return (self.folder / "checkpoints" / "best.safetensors").exists()
+
+    def time(self, epoch: int) -> str:
+        """An epoch in the run's own unit: "epoch 3" of text, "iteration 15000" of a toy run."""
+        unit = self.info.get("unit", {"name": "epoch", "per_epoch": 1})
+        return f"{unit['name']} {epoch * unit['per_epoch']}"
+
+    @cached_property
+    def items(self) -> pl.DataFrame:
+        """Columns id, split, text, length, then one per label or true factor; one row per dumped item."""
+        return _table(self.folder / "items.parquet")
+
+    @property
+    def labels(self) -> list[str]:
+        return [c for c in self.items.columns if c not in ITEM_COLUMNS]
+
+    def latents(self, epoch: int | None = None) -> Latents:
+        """Latents of one dumped epoch (the last one by default)."""
+        if not self.epochs:
+            raise UserError(f"{self.id}: no latents dumped yet")
+        epoch = self.epochs[-1] if epoch is None else epoch
+        if epoch not in self.epochs:
+            raise UserError(f"{self.id}: epoch {epoch} was not dumped; there are {self.epochs}")
+        latents = read_latents(latents_file(self.folder, epoch))
+        if len(latents) != len(self.items):
+            raise UserError(
+                f"{latents_file(self.folder, epoch)}: {len(latents)} latents, "
+                f"but items.parquet lists {len(self.items)} items"
+            )
+        return latents
+
+    def metrics(self, split: str | None = None) -> list[dict[str, Any]]:
+        """Records of metrics.jsonl, of one split or of all."""
+        return [r for r in self._jsonl("metrics.jsonl") if split in (None, r["split"])]
+
+    def dimensions(self) -> pl.DataFrame:
+        """Columns epoch, dimension, kl, variance_of_mean, mean_of_variance, marginal_kl (nats)."""
+        path = self.folder / "dimensions.parquet"
+        return _table(path) if path.exists() else pl.DataFrame()
+
+    def interpolations(self, epoch: int | None = None) -> list[dict[str, Any]]:
+        """Records epoch, pair (two item rows), a, b (texts), weights, texts."""
+        records = self._jsonl("interpolations.jsonl")
+        return [r for r in records if epoch in (None, r["epoch"])]
+
+    def _jsonl(self, name: str) -> list[dict[str, Any]]:
+        try:
+            return read_jsonl(self.folder / name)
+        except ValueError as error:
+            raise UserError(f"{self.folder / name}: {_line(error)}; mend or delete that line") from error
+
+    def _process_alive(self) -> bool:
+        process = self.info.get("process", {})
+        if process.get("host") != platform.node():
+            return True
+        try:
+            os.kill(process["pid"], 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+
+def read_latents(path: Path) -> Latents:
+    """Read one latents file; a truncated or foreign file is a UserError that names it."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            family = (file.metadata() or {}).get("family", "gaussian")
+            return Latents(family, **{name: file.get_tensor(name) for name in file.keys()})
+    except (OSError, SafetensorError, TypeError) as error:
+        raise UserError(f"{path}: truncated or not a latents file ({_line(error)})") from error
+
+
+def _table(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UserError(f"{path}: truncated or not a table ({_line(error)})") from error
+
+
+def open_run(folder: str | Path, root: str | Path | None = None) -> Run:
+    """Open one run folder; its id is the path below `root` (its last three parts without one)."""
+    folder = Path(folder)
+    path = run_file(folder)
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        version = info["format"]
+        info["spec"], info["status"], info["dumped"], info["corpus"]["name"]
+    except FileNotFoundError as error:
+        raise UserError(f"{folder}: not a run folder (it has no run.json)") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a run's description ({_line(error)})") from error
+    if version != FORMAT_VERSION:
+        raise UserError(
+            f"{path}: format version {version}, this Latent Lab reads {FORMAT_VERSION}; upgrade latent-lab"
+        )
+    name = folder.relative_to(root) if root else Path(*folder.resolve().parts[-3:])
+    return Run(folder, info, name.as_posix())
+
+
+def list_runs(root: str | Path) -> tuple[list[Run], list[str]]:
+    """All runs below `root`, sorted by id, and one line for each folder that cannot be read.
+
+    Links that lead out of `root` are not followed. Raises UserError if `root` is not a folder.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; train something into it or name another")
+    try:
+        found = sorted(root.rglob("run.json"))
+    except OSError as error:
+        raise UserError(f"{root}: cannot be listed ({error.strerror}); is it being deleted?") from error
+    runs, problems = [], []
+    for path in found:
+        if not path.resolve().is_relative_to(root.resolve()):
+            continue
+        try:
+            runs.append(open_run(path.parent, root))
+        except UserError as error:
+            problems.append(str(error))
+    return runs, problems
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

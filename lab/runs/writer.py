@@ -1,0 +1,237 @@
+"""Writing a run folder so that a killed process loses at most the epoch in progress."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import filelock
+import numpy as np
+import polars as pl
+
+from lab.errors import UserError
+from lab.metrics import gaussian_kl, marginal_kl, moments, variance_of_means
+from lab.metrics.arrays import LARGEST_LOG_VARIANCE
+from lab.runs.layout import (
+    FORMAT_VERSION,
+    ITEM_COLUMNS,
+    latents_file,
+    read_jsonl,
+    run_file,
+    write_json,
+    write_jsonl,
+    write_table,
+    write_tensors,
+)
+from lab.runs.reader import Latents, open_run
+
+
+class RunWriter:
+    """Holds a run folder's lock and writes to it, run.json always last.
+
+    Raises UserError if another process is writing the same folder.
+    """
+
+    def __init__(self, folder: Path, info: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
+        self.info = {
+            "format": FORMAT_VERSION,
+            **info,
+            "status": "running",
+            "error": None,
+            "dumped": list(info.get("dumped", [])),
+            "process": {"pid": os.getpid(), "host": platform.node()},
+        }
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.folder / ".lock", blocking=False)
+        try:
+            self._exit.enter_context(lock)
+        except filelock.Timeout as error:
+            raise UserError(
+                f"{self.folder}: another process is writing this run; wait for it or choose another --seed"
+            ) from error
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._exit.close()
+
+    def write_items(self, items: pl.DataFrame) -> None:
+        write_table(self.folder / "items.parquet", items)
+        self.info["items"] = len(items)
+
+    def keep_until(self, epoch: int) -> None:
+        """Forget everything later than `epoch`, so that a resumed run writes it once more."""
+        for name in ("metrics.jsonl", "interpolations.jsonl"):
+            path = self.folder / name
+            write_jsonl(path, [r for r in read_jsonl(path) if r["epoch"] <= epoch])
+        table = self.folder / "dimensions.parquet"
+        if table.exists():
+            write_table(table, pl.read_parquet(table).filter(pl.col("epoch") <= epoch))
+        self.info["dumped"] = [e for e in self.info["dumped"] if e <= epoch]
+
+    def write_epoch(
+        self,
+        epoch: int,
+        latents: Latents | None,
+        metrics: Sequence[Mapping[str, Any]],
+        interpolations: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Write one epoch's dump, dimension table and records; `commit` then makes it visible."""
+        if latents is not None:
+            dump_latents(self.folder, epoch, latents)
+            _append_dimensions(self.folder, epoch, latents)
+            self.info["latent"] = {"family": latents.family, "dimensions": latents.dimensions}
+            self.info["dumped"] = sorted({*self.info["dumped"], epoch})
+        _append_records(self.folder / "metrics.jsonl", epoch, metrics)
+        if interpolations:
+            _append_records(self.folder / "interpolations.jsonl", epoch, interpolations)
+
+    def commit(self, **changes: Any) -> None:
+        """Rewrite run.json: what was written so far becomes part of the run."""
+        self.info.update(changes, updated=datetime.now(UTC).isoformat(timespec="seconds"))
+        write_json(run_file(self.folder), self.info)
+
+
+def dump_latents(folder: Path, epoch: int, latents: Latents) -> None:
+    arrays = {
+        name: array.astype(np.float32)
+        for name in ("mean", "log_variance", "samples", "concentration")
+        if (array := getattr(latents, name)) is not None
+    }
+    metadata = {"format": str(FORMAT_VERSION), "family": latents.family, "epoch": str(epoch)}
+    write_tensors(latents_file(folder, epoch), arrays, metadata)
+
+
+def dimension_table(epoch: int, latents: Latents) -> pl.DataFrame:
+    """Per-dimension statistics of one dump; samples are summarised by their moments (an approximation)."""
+    mean, log_variance = latents.mean, latents.log_variance
+    if latents.family == "samples" and latents.samples.shape[1] > 1:
+        mean, log_variance = moments(latents.samples)
+    columns = {"variance_of_mean": variance_of_means(mean)}
+    if log_variance is not None:
+        columns["kl"] = gaussian_kl(mean, log_variance).mean(0)
+        columns["mean_of_variance"] = np.exp(np.asarray(log_variance, np.float64)).mean(0)
+        columns["marginal_kl"] = marginal_kl(mean, log_variance)
+    count = latents.dimensions
+    keys = {"epoch": np.full(count, epoch), "dimension": np.arange(count)}
+    missing = {n: [None] * count for n in ("kl", "mean_of_variance", "marginal_kl") if n not in columns}
+    order = ["epoch", "dimension", "kl", "variance_of_mean", "mean_of_variance", "marginal_kl"]
+    return pl.DataFrame({**keys, **columns, **missing}).select(
+        pl.col("epoch", "dimension").cast(pl.Int64), pl.col(order[2:]).cast(pl.Float64)
+    )
+
+
+def _append_dimensions(folder: Path, epoch: int, latents: Latents) -> None:
+    path = folder / "dimensions.parquet"
+    new = dimension_table(epoch, latents)
+    old = [pl.read_parquet(path).filter(pl.col("epoch") != epoch)] if path.exists() else []
+    write_table(path, pl.concat([*old, new]).sort("epoch", "dimension"))
+
+
+def _append_records(path: Path, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+    write_jsonl(path, [*read_jsonl(path), *({"epoch": epoch, **r} for r in records)])
+
+
+def items_table(
+    count: int,
+    texts: Sequence[str] | None = None,
+    labels: Mapping[str, Sequence[Any]] | None = None,
+    split: str | Sequence[str] = "imported",
+    ids: Sequence[int] | None = None,
+) -> pl.DataFrame:
+    """The table of dumped items. Raises UserError for wrong counts and reserved label names."""
+    labels = labels or {}
+    for name, column in {"texts": texts, **labels}.items():
+        if column is not None and len(column) != count:
+            raise UserError(f"{name}: {len(column)} entries for {count} latents")
+    if reserved := sorted(set(labels) & set(ITEM_COLUMNS)):
+        raise UserError(f"label {reserved[0]!r} is a column of every run; rename it")
+    texts = list(texts) if texts is not None else [f"item {i}" for i in range(count)]
+    return pl.DataFrame(
+        {
+            "id": np.arange(count) if ids is None else np.asarray(ids),
+            "split": [split] * count if isinstance(split, str) else list(split),
+            "text": texts,
+            "length": [len(t.split()) for t in texts],
+            **{name: pl.Series(np.asarray(values).tolist()) for name, values in labels.items()},
+        }
+    )
+
+
+def write_latents(
+    folder: str | Path,
+    *,
+    mean: np.ndarray | None = None,
+    log_variance: np.ndarray | None = None,
+    samples: np.ndarray | None = None,
+    concentration: np.ndarray | None = None,
+    texts: Sequence[str] | None = None,
+    labels: Mapping[str, Sequence[Any]] | None = None,
+    epoch: int = 0,
+    metrics: Mapping[str, float] | None = None,
+    spec: str | None = None,
+    corpus: str = "imported",
+    split: str = "imported",
+) -> None:
+    """Write latents of any model as one epoch of a run folder; call again with later epochs to extend it.
+
+    Give mean [N, D] alone (deterministic codes), mean and log_variance [N, D] (diagonal Gaussians), samples [N, S, D]
+    (implicit posteriors) or unit-length mean and concentration [N] (von Mises-Fisher). Raises UserError for wrong
+    shapes, for values that are not finite and for a count that differs from the folder's earlier epochs.
+    """
+    folder = Path(folder)
+    latents = _latents(mean, log_variance, samples, concentration)
+    info = {"spec": spec or folder.name, "corpus": {"name": corpus}, "settings": {}}
+    if run_file(folder).exists():
+        info = open_run(folder).info
+        if info.get("items", len(latents)) != len(latents):
+            raise UserError(f"{folder}: holds {info['items']} items, the new epoch has {len(latents)}")
+    items = items_table(len(latents), texts, labels, split)
+    with RunWriter(folder, info) as writer:
+        if not info.get("dumped"):
+            writer.write_items(items)
+        records = [{"split": split, **metrics}] if metrics else []
+        writer.write_epoch(epoch, latents, records)
+        writer.commit(status="finished", epoch=max(writer.info["dumped"]))
+
+
+def _latents(mean: Any, log_variance: Any, samples: Any, concentration: Any) -> Latents:
+    arrays = {
+        "mean": mean, "log_variance": log_variance, "samples": samples, "concentration": concentration,
+    }  # fmt: skip
+    given = {name: _numbers(name, a) for name, a in arrays.items() if a is not None}
+    if "samples" in given and given["samples"].ndim == 3:
+        given.setdefault("mean", given["samples"].mean(1))
+    if "mean" not in given:
+        raise UserError("latents need mean [N, D] or samples [N, S, D]")
+    count, width = given["mean"].shape if given["mean"].ndim == 2 else (0, 0)
+    if count < 2 or not width:
+        shape = list(given["mean"].shape)
+        raise UserError(f"mean has shape {shape}; it must be [items, dimensions] with two items or more")
+    shapes = {
+        "mean": (count, width), "log_variance": (count, width), "concentration": (count,),
+        "samples": (count, *given["samples"].shape[1:2], width) if "samples" in given else None,
+    }  # fmt: skip
+    for name, array in given.items():
+        if array.shape != shapes[name]:
+            raise UserError(f"{name} has shape {list(array.shape)}, {list(shapes[name])} would fit mean")
+        if not np.isfinite(array).all():
+            row = int(np.argwhere(~np.isfinite(array))[0][0])
+            raise UserError(f"{name} holds a value that is not finite, first in item {row}; mend it and try again")
+    if np.abs(given.get("log_variance", 0)).max() > LARGEST_LOG_VARIANCE:
+        raise UserError(f"log_variance must lie within ±{LARGEST_LOG_VARIANCE:g}; is it a variance?")
+    families = {"samples": "samples", "concentration": "vmf", "log_variance": "gaussian", "mean": "point"}
+    return Latents(next(f for name, f in families.items() if name in given), **given)
+
+
+def _numbers(name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values, np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name} is not an array of numbers ({error})") from error

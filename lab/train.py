@@ -1,0 +1,301 @@
+"""The one training loop. It knows updates, players and epochs, and no method by name."""
+
+import dataclasses
+import json
+import math
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
+from tqdm import tqdm
+
+from lab import checkpoint
+from lab.backbones import Network, build_model
+from lab.data import Data
+from lab.errors import UserError
+from lab.evaluation import evaluate, evaluating
+from lab.interpolation import interpolation_records
+from lab.methods import Method
+from lab.model import Update
+from lab.runs import RunWriter, open_run
+from lab.runs.layout import run_file
+from lab.schedules import END
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is trained; the defaults suit a small text corpus.
+
+    After `patience` epochs without a better validation figure the learning rate is multiplied by `decay`, counting
+    from epoch `decay_from`, and training goes on from the best weights; after `max_decays` it stops. A patience of
+    0 switches decay and early stop off.
+    """
+
+    epochs: int = 15
+    optimiser: Literal["adam", "sgd"] = "adam"
+    lr: float = 2e-3
+    critic_lr: float = 1e-4
+    clip: float | None = 5.0
+    decay: float = 0.5
+    patience: int = 0
+    decay_from: int = 15
+    max_decays: int = 5
+    nll_items: int = 256
+    nll_samples: int = 16
+    final_items: int = 1000
+    final_samples: int = 100
+    seed: int = 0
+
+
+class Diverged(Exception):
+    """A loss or gradient that is not finite; the text says which and when."""
+
+
+@dataclass
+class Progress:
+    """Where training stands, as kept in a checkpoint."""
+
+    epoch: int = 0
+    step: int = 0
+    best: float = math.inf
+    best_epoch: int | None = None
+    stale: int = 0
+    decays: int = 0
+    lr: float = 0.0
+
+
+class Trainer:
+    """Trains one method on one data set into one run folder."""
+
+    def __init__(
+        self,
+        method: Method,
+        network: Network,
+        data: Data,
+        settings: Settings,
+        folder: Path,
+        device: str = "cpu",
+        progress_bar: bool = True,
+    ) -> None:
+        self.method, self.network, self.data = method, network, data
+        self.settings, self.folder = settings, Path(folder)
+        self.device, self.progress_bar = torch.device(device), progress_bar
+        parts = method.parts()
+        self.selection = parts.selection
+        torch.manual_seed(settings.seed)
+        self.model = build_model(parts, network).to(self.device)
+        self.progress = Progress(lr=settings.lr)
+        self.optimisers = self._optimisers()
+
+    def run(self, resume: bool = False) -> str:
+        """Train to the end and return the run's status. Ctrl-C leaves a run that `resume` continues.
+
+        Raises UserError if the folder holds a run already (without `resume`) or another one (with it).
+        """
+        info = self._check_folder(resume)
+        with RunWriter(self.folder, info) as writer:
+            try:
+                self._start(writer, resume)
+                self._epochs(writer)
+                self._final(writer)
+                status, error = "finished", None
+            except Diverged as diverged:
+                status, error = "failed", str(diverged)
+            except KeyboardInterrupt:
+                status, error = "stopped", None
+            writer.commit(status=status, error=error)
+        return status
+
+    def _check_folder(self, resume: bool) -> dict[str, Any]:
+        info = self._describe()
+        if not run_file(self.folder).exists():
+            return info
+        if not resume:
+            raise UserError(
+                f"{self.folder}: already holds a run; --resume continues it, another --seed or --runs starts anew"
+            )
+        old = open_run(self.folder).info
+        for key in ("spec", "corpus", "settings"):
+            if _without_epochs(old[key]) != _without_epochs(_as_json(info[key])):
+                raise UserError(f"{self.folder}: its {key} differ from those given; resume with the same options")
+        return {**info, "dumped": old["dumped"], "created": old["created"]}
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "spec": self.method.spec,
+            "label": self.method.label,
+            "corpus": self.data.about,
+            "seed": self.settings.seed,
+            "settings": {
+                "options": self.method.options,
+                "network": {"kind": self.network.kind, **asdict(self.network)},
+                "training": asdict(self.settings),
+            },
+            "epochs_planned": self.settings.epochs,
+            "unit": self.data.unit,
+            "epoch": 0,
+            "best_epoch": None,
+            "versions": {"torch": torch.__version__, "python": platform.python_version()},
+            "hardware": {"device": str(self.device), "processor": platform.machine()},
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def _start(self, writer: RunWriter, resume: bool) -> None:
+        last = self.folder / "checkpoints" / "last.safetensors"
+        if resume and last.exists():
+            tensors, state = checkpoint.load(last)
+            self.progress = Progress(**state)
+            self.optimisers = self._optimisers()
+            checkpoint.unpack(tensors, self.model, self.optimisers)
+            writer.keep_until(self.progress.epoch)
+            writer.commit()
+            return
+        self.data.save(self.folder / "checkpoints")
+        writer.keep_until(-1)
+        writer.write_items(self.data.items)
+        writer.commit()
+        self._record(writer, {})
+
+    def _epochs(self, writer: RunWriter) -> None:
+        bar = tqdm(
+            desc=self.method.spec,
+            total=self.settings.epochs,
+            initial=self.progress.epoch,
+            unit=self.data.unit["name"],
+            disable=not self.progress_bar,
+            bar_format="{desc}: {percentage:3.0f}%|{bar:20}| {n:.2f}/{total} {unit} [{elapsed}<{remaining}]{postfix}",
+        )
+        with bar:
+            while self.progress.epoch < self.settings.epochs and not self._exhausted():
+                sums = self._train_epoch(bar)
+                self.progress.epoch += 1
+                record = self._record(writer, sums)
+                self._show(bar, record)
+
+    def _train_epoch(self, bar: tqdm) -> dict[str, float]:
+        # Every epoch has its own generator state, so that a resumed run needs none of the old one's.
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.progress.epoch + 1)
+        self.model.train()
+        batches = self.data.train(self.progress.epoch + 1)
+        sums: dict[str, float] = {}
+        for number, batch in enumerate(batches, start=1):
+            time = self.progress.step / len(batches) if self.data.anneals else END
+            for update in self.model.updates(batch.to(self.device), time):
+                for name, value in self._apply(update).items():
+                    sums[name] = sums.get(name, 0.0) + value / len(batches)
+            self.progress.step += 1
+            bar.update(self.progress.epoch + number / len(batches) - bar.n)
+        return sums
+
+    def _apply(self, update: Update) -> dict[str, float]:
+        """One backward and step of the update's players; its parts as numbers."""
+        values = {name: part.item() for name, part in update.parts.items()}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise Diverged(f"{name} became {value} at step {self.progress.step} (epoch {self.progress.epoch + 1})")
+        players = _parameters(update.players)
+        clipped = players if update.clip_over is None else _parameters(update.clip_over)
+        update.loss.backward(inputs=[*players, *(p for p in clipped if p not in set(players))])
+        norm = clip_grad_norm_(clipped, self.settings.clip or math.inf)
+        if not torch.isfinite(norm):
+            names = " + ".join(update.parts)
+            raise Diverged(f"the gradient of {names} became {norm.item()} at step {self.progress.step}")
+        for optimiser in self.optimisers.values():
+            optimiser.step()
+            optimiser.zero_grad()
+        return values
+
+    def _record(self, writer: RunWriter, sums: dict[str, float]) -> dict[str, float]:
+        """Evaluate, select, decay, dump and checkpoint one epoch; run.json comes last."""
+        progress, data = self.progress, self.data
+        rows = np.arange(data.count("valid"))
+        subset = _subset(data.count("valid"), self.settings.nll_items, self.settings.seed)
+        latents, record = evaluate(
+            self.model, data, "valid", rows, subset, self.settings.nll_samples, self.selection, self.device
+        )
+        if not math.isfinite(record["selection"]):
+            raise Diverged(f"the validation {self.selection} became {record['selection']} after epoch {progress.epoch}")
+        probe = latents and dataclasses.replace(
+            latents, **{k: v[data.probe] for k, v in _arrays(latents).items()}
+        )
+        training = {"split": "train", "loss": sum(v for k, v in sums.items() if "critic" not in k), **sums}
+        records = [{"split": "valid", **record}, *([training | {"lr": progress.lr}] if sums else [])]
+        with evaluating(self.model):
+            paths = interpolation_records(self.model, data, probe) if probe else []
+        writer.write_epoch(progress.epoch, probe, records, paths)
+        self._select(record["selection"])
+        weights = self.folder / "checkpoints" / "last.safetensors"
+        checkpoint.save(weights, checkpoint.pack(self.model, self.optimisers), asdict(progress))
+        writer.commit(epoch=progress.epoch, best_epoch=progress.best_epoch)
+        return record
+
+    def _select(self, value: float) -> None:
+        progress, settings = self.progress, self.settings
+        best = self.folder / "checkpoints" / "best.safetensors"
+        if value < progress.best:
+            progress.best, progress.best_epoch, progress.stale = value, progress.epoch, 0
+            checkpoint.save(best, self.model.state_dict())
+            return
+        progress.stale += 1
+        if settings.patience and progress.stale >= settings.patience and progress.epoch >= settings.decay_from:
+            progress.decays, progress.stale = progress.decays + 1, 0
+            progress.lr *= settings.decay
+            checkpoint.load_weights(best, self.model)
+            self.optimisers = self._optimisers()
+
+    def _exhausted(self) -> bool:
+        return bool(self.settings.patience) and self.progress.decays >= self.settings.max_decays
+
+    def _final(self, writer: RunWriter) -> None:
+        """The figures of the best epoch on the test split, with many importance samples."""
+        checkpoint.load_weights(self.folder / "checkpoints" / "best.safetensors", self.model)
+        settings, count = self.settings, self.data.count("test")
+        subset = _subset(count, settings.final_items, settings.seed)
+        _, record = evaluate(
+            self.model, self.data, "test", np.arange(count), subset, settings.final_samples, self.selection, self.device
+        )
+        writer.write_epoch(self.progress.best_epoch, None, [{"split": "test", "final": True, **record}])
+
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """One optimiser for the model and, if there are opponents, one for them."""
+        kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[self.settings.optimiser]
+        optimisers = {"model": kind(_parameters(self.model.players()), lr=self.progress.lr)}
+        if critics := _parameters(self.model.critics()):
+            optimisers["critic"] = torch.optim.Adam(critics, lr=self.settings.critic_lr)
+        return optimisers
+
+    def _show(self, bar: tqdm, record: dict[str, float]) -> None:
+        shown = {"loss": "objective", "KL": "kl", "KL (dual)": "kl_dual", "MI": "mi", "MI (moment)": "mi_moment", "AU": "au"}
+        bar.set_postfix({name: f"{record[key]:.4g}" for name, key in shown.items() if key in record})
+
+
+def _parameters(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
+    return [p for module in modules for p in module.parameters() if p.requires_grad]
+
+
+def _subset(count: int, limit: int, seed: int) -> np.ndarray:
+    if count <= limit:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
+
+
+def _arrays(latents: Any) -> dict[str, np.ndarray]:
+    return {k: v for k, v in vars(latents).items() if isinstance(v, np.ndarray)}
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _without_epochs(value: Any) -> Any:
+    """A setting without the planned number of epochs, which a resumed run may raise."""
+    if isinstance(value, dict):
+        return {k: _without_epochs(v) for k, v in value.items() if k != "epochs"}
+    return value

@@ -1,0 +1,42 @@
+"""The K-category experiment with the papers' networks, batches and learning rates."""
+
+from pathlib import Path
+
+from lab.backbones import MLPNetwork
+from lab.errors import UserError
+from lab.methods import Method
+from lab.train import Settings, Trainer
+from toy.categories import REPEATS, CategoryData
+
+ITERATIONS = 80_000
+DUMPS = 16
+
+
+def trainer(
+    method: Method,
+    folder: Path,
+    categories: int = 4,
+    iterations: int = ITERATIONS,
+    seed: int = 0,
+    lr: float | None = None,
+    progress_bar: bool = True,
+) -> Trainer:
+    """A trainer of one toy run with 16 equally spaced dumps and one before training.
+
+    Methods with a critic follow iVAE's script: leaky ReLU, K categories drawn with replacement, 64 rows each,
+    Adam 1e-5 for both players. The others follow its VAE: ELU, 500 independent rows, Adam 2e-5. `lr` replaces
+    both rates. Raises UserError if the iterations do not fill the dumps evenly.
+    """
+    if iterations < DUMPS or iterations % DUMPS:
+        raise UserError(f"--iterations {iterations}: give a multiple of {DUMPS}, the number of dumps")
+    block = iterations // DUMPS
+    if any(term.critic_steps for term in method.parts().terms):
+        network = MLPNetwork(categories, activation="leaky_relu")
+        data = CategoryData(categories, REPEATS * categories, REPEATS, block, seed)
+        rate = lr or 1e-5
+    else:
+        network = MLPNetwork(categories, activation="elu")
+        data = CategoryData(categories, 500, 1, block, seed)
+        rate = lr or 2e-5
+    settings = Settings(epochs=DUMPS, lr=rate, critic_lr=rate, clip=None, seed=seed)
+    return Trainer(method, network, data, settings, folder, progress_bar=progress_bar)
