@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -15,26 +14,29 @@ from figures.interpolation import (
 )
 from figures.kl_mi_curves import kl_mi_curves
 from figures.posterior_panels import posterior_panels
-from figures.style import styled
+from figures.style import PALETTES, styled
 from figures.toy_dynamics import toy_dynamics
 from lab.errors import UserError
 from lab.runs import Run
 from lab.runs.layout import replace
 
-FIGURES: dict[str, tuple[Callable[[Sequence[Run]], Figure], str]] = {
-    "posterior_panels": (posterior_panels, "aggregated posteriors and centres (DG-VAE figures 1 and 4)"),
-    "posterior_panels_paper": (
-        partial(posterior_panels, palette="paper"),
-        "the same in the paper's colours",
+FIGURES: dict[str, tuple[Callable[..., Figure], str]] = {
+    "posterior_panels": (
+        posterior_panels,
+        "aggregated posteriors and centres (DG-VAE figures 1 and 4)",
     ),
     "kl_mi_curves": (kl_mi_curves, "KL and MI per epoch (CL-VAE figure 3)"),
     "toy_dynamics": (toy_dynamics, "the toy categories over training (CL-VAE table 5a)"),
     "interpolation": (interpolation, "Rouge-L along interpolations (DG-VAE figure 5)"),
-    "interpolation_table": (interpolation_table, "decoded interpolations (CL-VAE table 6), also .md and .tex"),
+    "interpolation_table": (
+        interpolation_table,
+        "decoded interpolations (CL-VAE table 6), also .md and .tex",
+    ),
 }
 TEXTS: dict[str, dict[str, Callable[[Sequence[Run]], str]]] = {
     "interpolation_table": {"md": interpolation_markdown, "tex": interpolation_latex},
 }
+PALETTED = ("posterior_panels",)  # figures whose colours can be those of the paper
 # Without a date, so that the same runs give the same bytes.
 METADATA = {"pdf": {"CreationDate": None}, "png": {}, "svg": {"Date": None}}
 
@@ -48,20 +50,23 @@ def draw(
     runs: Sequence[Run],
     out: str | Path,
     formats: Sequence[str] = ("pdf", "png"),
+    palette: str = "default",
     note: Callable[[str], object] = _tell,
 ) -> list[Path]:
     """Draw the named figures into the folder `out` and return the files written.
 
-    Without names every figure is drawn, and each that does not apply to these runs is passed over with a line to
-    `note`. Raises UserError for an unknown name or format, for a named figure that does not apply to the runs, and
+    Without names every figure is drawn, and each that does not apply to these runs is passed over
+    with a line to `note`. `palette` "paper" gives the maps the paper's colours. Raises UserError
+    for an unknown name, format or palette, for a named figure that does not apply to the runs, and
     if nothing could be drawn.
     """
     _check(names, FIGURES, "figure")
     _check(formats, METADATA, "format")
+    _check([palette], PALETTES, "palette")
     written = []
     for name in names or FIGURES:
         try:
-            written += _write(name, runs, Path(out), formats)
+            written += _write(name, runs, Path(out), formats, palette)
         except UserError as error:
             if names:
                 raise UserError(f"{name}: {error}") from error
@@ -77,9 +82,11 @@ def _check(given: Sequence[str], known: dict[str, object], what: str) -> None:
 
 
 @styled
-def _write(name: str, runs: Sequence[Run], out: Path, formats: Sequence[str]) -> list[Path]:
-    function, _ = FIGURES[name]
-    picture = function(runs)
+def _write(
+    name: str, runs: Sequence[Run], out: Path, formats: Sequence[str], palette: str
+) -> list[Path]:
+    options = {"palette": palette} if name in PALETTED else {}
+    picture = FIGURES[name][0](runs, **options)
     texts = {ending: write(runs) for ending, write in TEXTS.get(name, {}).items()}
     paths = {ending: out / f"{name}.{ending}" for ending in (*formats, *texts)}
     for ending in formats:

@@ -1,4 +1,6 @@
-"""Sentences between two sentences: the Rouge-L curve (DG-VAE figure 5) and the table (CL-VAE table 6)."""
+"""Sentences between two sentences: the Rouge-L curve (DG-VAE figure 5) and the table (CL-VAE table
+6).
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +15,10 @@ from figures.style import (
     TWO_COLUMNS,
     by_corpus,
     figure,
+    heading,
+    is_toy,
     legend_below,
-    letter,
+    lettered,
     names,
     need,
     styled,
@@ -30,9 +34,10 @@ WIDEST = 98  # characters of a sentence that fit into two columns of print
 
 @styled
 def interpolation(runs: Sequence[Run]) -> Figure:
-    """Rouge-L F1 against both ends (DG-VAE eq. 14) over λ: mean over a run's stored pairs, band two standard errors.
+    """Rouge-L F1 against both ends (DG-VAE eq. 14) over λ, one line per run.
 
-    One panel per corpus, one line per run. Raises UserError if no run stored interpolations.
+    Means over a run's stored pairs, bands of one standard error. One panel per corpus.
+    Raises UserError if no run stored interpolations.
     """
     shown = _interpolated(runs)
     groups = by_corpus(shown)
@@ -43,8 +48,9 @@ def interpolation(runs: Sequence[Run]) -> Figure:
         for run, name in zip(group, names(group), strict=True):
             _curve(axes[index], run, name)
         axes[index].set(xlabel="λ", ylabel="Rouge-L F1" if index == 0 else "", xlim=(0, 1))
+        axes[index].set_ylim(bottom=0)
         axes[index].spines[["top", "right"]].set_visible(False)
-        letter(axes[index], index, corpus)
+        heading(axes[index], lettered(index, corpus) if len(groups) > 1 else corpus)
     legend_below(sheet, axes, 2 if width == ONE_COLUMN else 4)
     return sheet
 
@@ -56,22 +62,27 @@ def interpolation_table(runs: Sequence[Run], pair: int = 0) -> Figure:
     Raises UserError if no run stored that many pairs.
     """
     blocks = _blocks(runs, pair)
-    lines = sum(len(record["texts"]) + 3 for _, record in blocks) - 1
-    sheet = figure(TWO_COLUMNS, (lines + 1) * LINE, "none")
+    height = LINE * sum(len(_lines(record)) + 2.5 for _, record in blocks)
+    sheet = figure(TWO_COLUMNS, height, "none")
     axes = sheet.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, TWO_COLUMNS), ylim=((lines + 1) * LINE, 0))
+    axes.set(xlim=(0, TWO_COLUMNS), ylim=(height, 0))
     axes.axis("off")
     top = LINE
     for name, record in blocks:
-        top = _block(axes, top, name, record) + LINE
+        top = _block(axes, top, name, record)
     return sheet
 
 
 def interpolation_markdown(runs: Sequence[Run], pair: int = 0) -> str:
     """The interpolation table as Markdown, sentences in full."""
-    rows = ["| λ | sentence |", "|---|---|"]
+    head = ["| λ | sentence |", "|---|---|"]
     parts = [
-        [f"**{name}**", "", *rows, *(f"| {w} | {_escape(t, '|*_`<>')} |" for w, t in _lines(record))]
+        [
+            f"**{name}**",
+            "",
+            *head,
+            *(f"| {w} | {_escape(t, '|*_`<>')} |" for w, t in _lines(record)),
+        ]
         for name, record in _blocks(runs, pair)
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
@@ -83,16 +94,20 @@ def interpolation_latex(runs: Sequence[Run], pair: int = 0) -> str:
         [
             rf"\multicolumn{{2}}{{l}}{{{_latex(name)}}} \\",
             r"\midrule",
-            *(rf"$\lambda = {w}$ & {_latex(t)} \\" for w, t in _lines(record)),
+            *(rf"{_latex(w)} & {_latex(t)} \\" for w, t in _lines(record)),
         ]
         for name, record in _blocks(runs, pair)
     ]
     body = "\n\\midrule\n".join("\n".join(part) for part in parts)
-    return f"\\begin{{tabular}}{{lp{{0.85\\linewidth}}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+    opening = r"\begin{tabular}{lp{0.85\linewidth}}"
+    return "\n".join([opening, r"\toprule", body, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
 def _interpolated(runs: Sequence[Run]) -> Sequence[Run]:
-    return need([r for r in runs if r.interpolations()], "stored interpolations (text runs with a decoder have)")
+    return need(
+        [r for r in runs if r.interpolations() and not is_toy(r)],
+        "stored interpolations (text runs with a decoder have)",
+    )
 
 
 def _records(run: Run) -> list[dict[str, Any]]:
@@ -108,8 +123,10 @@ def _curve(axes: Axes, run: Run, name: str) -> None:
     colour = look.colour(run.spec)
     axes.plot(weights, mean, color=colour, linestyle=look.linestyle(run.spec), label=name)
     if len(rouge) > 1:
-        error = 2 * rouge.std(0, ddof=1) / np.sqrt(len(rouge))
-        axes.fill_between(weights, mean - error, mean + error, color=colour, alpha=0.1, linewidth=0)
+        error = rouge.std(0, ddof=1) / np.sqrt(len(rouge))
+        axes.fill_between(
+            weights, mean - error, mean + error, color=colour, alpha=0.12, linewidth=0
+        )
 
 
 def _blocks(runs: Sequence[Run], pair: int) -> list[tuple[str, dict[str, Any]]]:
@@ -126,20 +143,29 @@ def _blocks(runs: Sequence[Run], pair: int) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _lines(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """(λ, sentence): the two ends as they were given, the decoded path between them."""
-    return [(f"{w:g}", t) for w, t in zip(record["weights"], record["texts"], strict=True)]
+    """(λ, sentence) along the decoded path, between the two sentences as they were given."""
+    path = [(f"{w:g}", text) for w, text in zip(record["weights"], record["texts"], strict=True)]
+    return [("a", record["a"]), *path, ("b", record["b"])]
 
 
 def _block(axes: Axes, top: float, name: str, record: dict[str, Any]) -> float:
+    """One run's heading and lines from `top` downwards; returns where the next block begins."""
     axes.text(0.05, top, name, fontweight="bold", va="center")
-    for rule, width in ((top - 0.6 * LINE, 0.8), (top + 0.6 * LINE, 0.4)):
-        axes.plot([0.05, TWO_COLUMNS - 0.05], [rule, rule], color=look.LIGHT["text"], linewidth=width)
+    axes.text(TWO_COLUMNS - 0.05, top, "λ from a to b", ha="right", va="center", fontsize=SMALL)
+    _rule(axes, top - 0.65 * LINE, 0.8)
+    _rule(axes, top + 0.65 * LINE, 0.4)
+    top += 0.25 * LINE
     for weight, text in _lines(record):
         top += LINE
         shown = text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
-        axes.text(0.05, top + 0.2 * LINE, f"λ = {weight}", va="center", fontsize=SMALL)
-        axes.text(0.65, top + 0.2 * LINE, shown, va="center", fontsize=SMALL, parse_math=False)
-    return top + LINE
+        colour = look.LIGHT["muted"] if weight in "ab" else look.LIGHT["text"]
+        axes.text(0.05, top, weight, va="center", fontsize=SMALL, color=colour)
+        axes.text(0.4, top, shown, va="center", fontsize=SMALL, color=colour, parse_math=False)
+    return top + 2.25 * LINE
+
+
+def _rule(axes: Axes, y: float, width: float) -> None:
+    axes.plot([0.05, TWO_COLUMNS - 0.05], [y, y], color=look.LIGHT["text"], linewidth=width)
 
 
 def _escape(text: str, characters: str) -> str:

@@ -5,20 +5,40 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from figures.style import TWO_COLUMNS, by_corpus, figure, legend_below, letter, names, need, styled
+from figures.style import (
+    TWO_COLUMNS,
+    by_corpus,
+    figure,
+    heading,
+    legend_below,
+    lettered,
+    names,
+    need,
+    styled,
+)
 from lab import look, views
 from lab.runs import Run
+
+# How estimators other than the standard one are marked.
+MARKS = {
+    "dual": {"linewidth": 0.8, "marker": "o", "markersize": 2.2, "markerfacecolor": "white"},
+    "moment-matched": {"linewidth": 0.8, "marker": "s", "markersize": 1.8},
+}
 
 
 @styled
 def kl_mi_curves(runs: Sequence[Run], split: str = "valid") -> Figure:
     """One row per corpus: KL (left) and MI (right), nats per sentence, over epochs or iterations.
 
-    Every estimator a run recorded is a line; all but the standard one are thinner and named in the legend. Bands are
-    two standard errors; the thin line in MI is its ceiling log N. Raises UserError if no run recorded KL or MI.
+    Every estimator a run recorded is a line; all but the standard one are marked and named in the
+    legend. Bands are one standard error; the thin line in MI is its ceiling log N. Raises UserError
+    if no run recorded KL or MI.
     """
-    shown = need([r for r in runs if any(views.series(r, q, split) for q in ("kl", "mi"))], "KL or MI curves")
+    shown = need(
+        [r for r in runs if any(views.series(r, q, split) for q in ("kl", "mi"))], "KL or MI curves"
+    )
     groups = by_corpus(shown)
     sheet = figure(TWO_COLUMNS, 2.2 * len(groups) + 0.35)
     axes = sheet.subplots(len(groups), 2, squeeze=False)
@@ -29,7 +49,7 @@ def kl_mi_curves(runs: Sequence[Run], split: str = "valid") -> Figure:
             for run, name in zip(group, names(group), strict=True):
                 _curves(panel, run, name, quantity, split)
             _finish(panel, group[0], f"{title} (nats)")
-            letter(panel, 2 * row + column, corpus)
+            heading(panel, lettered(2 * row + column, "" if column else corpus))
         _ceiling(axes[row, 1], group)
     legend_below(sheet, axes.ravel(), 3)
     return sheet
@@ -40,17 +60,19 @@ def _curves(axes: Axes, run: Run, name: str, quantity: str, split: str) -> None:
     per_epoch = run.info.get("unit", {}).get("per_epoch", 1)
     for curve in views.series(run, quantity, split):
         x = curve.epochs * per_epoch
-        approximate = {"linewidth": 0.8, "marker": ".", "markersize": 2.5} if curve.estimator else {}
         label = f"{name}, {curve.estimator}" if curve.estimator else name
-        axes.plot(x, curve.values, color=colour, linestyle=line, label=label, **approximate)
+        marks = MARKS.get(curve.estimator, {})
+        axes.plot(x, curve.values, color=colour, linestyle=line, label=label, **marks)
         if curve.stderr is not None:
-            low, high = curve.values - 2 * curve.stderr, curve.values + 2 * curve.stderr
+            low, high = curve.values - curve.stderr, curve.values + curve.stderr
             axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def _finish(axes: Axes, run: Run, label: str) -> None:
     axes.axhline(0, color=look.LIGHT["rule"], linewidth=0.6, zorder=0)
     axes.set(xlabel=run.info.get("unit", {}).get("name", "epoch"), ylabel=label)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if abs(x) >= 1000 else f"{x:g}")
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -1,11 +1,12 @@
-"""Aggregated posteriors above posterior centres on the two most active dimensions (DG-VAE figures 1 and 4)."""
+"""Aggregated posteriors above posterior centres (DG-VAE figures 1 and 4)."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from figures.style import (
     ONE_COLUMN,
@@ -14,7 +15,8 @@ from figures.style import (
     TWO_COLUMNS,
     by_corpus,
     figure,
-    letter,
+    heading,
+    lettered,
     names,
     need,
     prior,
@@ -33,63 +35,101 @@ PAPER_DISCS = {"facecolors": "#6aaed6", "edgecolors": "#08306b", "linewidths": 0
 
 @styled
 def posterior_panels(
-    runs: Sequence[Run], palette: str = "uniform", limit: float = 5.0, epoch: int | None = None
+    runs: Sequence[Run], palette: str = "default", limit: float = 5.0, epoch: int | None = None
 ) -> Figure:
     """One column per run: q(z) (DG-VAE eq. 2) above the means of q(z|x), with the prior's circles.
 
-    Densities share the limits 0 to 0.25. Shows the best dumped epoch unless `epoch` is given. `palette` "paper" has
-    the paper's colours. Raises UserError for another palette and if no run has latents of two dimensions or more.
+    Densities share the limits 0 to 0.25. Shows the best dumped epoch unless `epoch` is given.
+    `palette` "paper" has the paper's colours. Raises UserError for another palette and if no run
+    has latents of two dimensions or more.
     """
     if palette not in PALETTES:
         raise UserError(f"no palette {palette!r}; choose one of {', '.join(PALETTES)}")
     shown = need([r for r in runs if _drawable(r)], "dumped latents of two dimensions or more")
-    blocks = [
-        group[i : i + ACROSS] for group in by_corpus(shown).values() for i in range(0, len(group), ACROSS)
-    ]
-    across = max(len(block) for block in blocks)
-    width = ONE_COLUMN if across <= 2 else TWO_COLUMNS
-    side = (width - 0.75) / across
-    sheet = figure(width, len(blocks) * (2 * side + 0.75), "compressed")
-    axes = sheet.subplots(2 * len(blocks), across, squeeze=False)
-    labels = dict(zip((r.folder for r in shown), names(shown), strict=True))
-    index = 0
-    for row, block in enumerate(blocks):
-        for column in range(across):
-            pair = axes[2 * row : 2 * row + 2, column]
-            if column >= len(block):
-                for panel in pair:
-                    panel.set_visible(False)
-                continue
-            run = block[column]
-            image = _column(pair, run, epoch or shown_epoch(run), palette, limit)
-            letter(pair[0], index, f"{labels[run.folder]}\n{_numbers(run, epoch or shown_epoch(run))}")
-            index += 1
-        axes[2 * row, 0].set_ylabel(f"aggregated posterior\n{axes[2 * row, 0].get_ylabel()}")
-        axes[2 * row + 1, 0].set_ylabel(f"posterior centres\n{axes[2 * row + 1, 0].get_ylabel()}")
-    bar: Colorbar = sheet.colorbar(image, ax=axes[0::2].ravel().tolist(), aspect=30, pad=0.01)
-    bar.set_label("density")
-    return sheet
+    groups = by_corpus(shown)
+    blocks = [block for group in groups.values() for block in _blocks(group)]
+    places = [(row, column) for row, block in enumerate(blocks) for column in range(len(block))]
+    sheet = _Sheet(len(blocks), max(map(len, blocks)))
+    ordered = [run for block in blocks for run in block]
+    labelled = zip(places, ordered, names(ordered), strict=True)
+    for index, (place, run, name) in enumerate(labelled):
+        top, bottom = sheet.pair(*place)
+        at = shown_epoch(run) if epoch is None else epoch
+        image = _column(top, bottom, run, at, palette, limit)
+        heading(top, f"{lettered(index, name)}\n{_numbers(run, at)}", SMALL)
+        if place[1] == 0:
+            _row_names(top, bottom, f"{run.corpus}\n" if len(groups) > 1 else "")
+    sheet.figure.colorbar(image, cax=sheet.bar(), ticks=(0, 0.1, 0.2)).set_label("density")
+    return sheet.figure
+
+
+def _blocks(group: list[Run]) -> list[list[Run]]:
+    """The runs of one corpus in rows of nearly the same length, at most ACROSS."""
+    across = math.ceil(len(group) / math.ceil(len(group) / ACROSS))
+    return [group[i : i + across] for i in range(0, len(group), across)]
+
+
+def _row_names(top: Axes, bottom: Axes, corpus: str) -> None:
+    """At the left of a block: what its two rows are, and the scale."""
+    for panel, row in ((top, "aggregated"), (bottom, "centres")):
+        panel.tick_params(labelleft=True)
+        panel.set_ylabel(f"{corpus}{row}\n{panel.get_ylabel()}")
+
+
+class _Sheet:
+    """Square panels in pairs, laid out in inches so that every map has the same size."""
+
+    LEFT, RIGHT, ABOVE, BELOW, GAP = 0.70, 0.64, 0.36, 0.36, 0.24
+
+    def __init__(self, blocks: int, across: int) -> None:
+        self.width = ONE_COLUMN if across <= 2 else TWO_COLUMNS
+        space = self.width - self.LEFT - self.RIGHT - self.GAP * (across - 1)
+        self.side = min(space / across, 1.6)
+        self.pitch = 2 * self.side + 0.08 + self.ABOVE + self.BELOW
+        self.height = blocks * self.pitch
+        self.figure = figure(self.width, self.height, "none")
+        self.end = self.LEFT + across * self.side + (across - 1) * self.GAP
+
+    def pair(self, row: int, column: int) -> tuple[Axes, Axes]:
+        """The upper and the lower panel of a column."""
+        left = self.LEFT + column * (self.side + self.GAP)
+        top = self.height - row * self.pitch - self.ABOVE
+        return (
+            self._axes(left, top - self.side, self.side),
+            self._axes(left, top - 2 * self.side - 0.08, self.side),
+        )
+
+    def bar(self) -> Axes:
+        """The place of the colour bar, right of the first row."""
+        return self._axes(self.end + 0.1, self.height - self.ABOVE - self.side, 0.08)
+
+    def _axes(self, left: float, bottom: float, width: float) -> Axes:
+        box = (left / self.width, bottom / self.height, width / self.width, self.side / self.height)
+        return self.figure.add_axes(box)
 
 
 def _drawable(run: Run) -> bool:
     return bool(run.epochs) and run.info.get("latent", {}).get("dimensions", 0) >= 2
 
 
-def _column(pair: Sequence[Axes], run: Run, epoch: int, palette: str, limit: float):
+def _column(top: Axes, bottom: Axes, run: Run, epoch: int, palette: str, limit: float) -> AxesImage:
     latents = run.latents(epoch)
     dims = tuple(int(i) for i in views.activity_order(latents)[:2])
-    image = _density(pair[0], latents, dims, palette, limit)
-    _centres(pair[1], latents, dims, run, palette)
-    for panel in pair:
+    image = _density(top, latents, dims, palette, limit)
+    _centres(bottom, latents, dims, run, palette)
+    for panel in (top, bottom):
         prior(panel)
         square(panel, limit)
-        panel.set_ylabel(f"$z_{{{dims[1]}}}$", labelpad=0)
-    pair[0].set_xticklabels([])
-    pair[1].set_xlabel(f"$z_{{{dims[0]}}}$, most active", labelpad=1)
+        panel.set_ylabel(f"$z_{{{dims[1]}}}$", labelpad=1)
+        panel.tick_params(labelleft=False, pad=1.5)
+    top.tick_params(labelbottom=False)
+    bottom.set_xlabel(f"$z_{{{dims[0]}}}$, most active", labelpad=1)
     return image
 
 
-def _density(axes: Axes, latents: Latents, dims: tuple[int, int], palette: str, limit: float):
+def _density(
+    axes: Axes, latents: Latents, dims: tuple[int, int], palette: str, limit: float
+) -> AxesImage:
     _, _, density = views.density(latents, dims, limit, POINTS)
     extent = (-limit, limit, -limit, limit)
     limits = {"vmin": 0, "vmax": look.DENSITY_LIMIT}

@@ -56,7 +56,7 @@ _DENSITY = (
     "#4c72b8", "#455b9c", "#3f457c", "#35315a", "#271f39",
 )  # fmt: skip
 PALETTES: dict[str, Colormap] = {
-    "uniform": LinearSegmentedColormap.from_list("density", _DENSITY),
+    "default": LinearSegmentedColormap.from_list("density", _DENSITY),
     "paper": matplotlib.colormaps["hot"],
 }
 
@@ -66,9 +66,16 @@ def figure(width: float, height: float, layout: str = "constrained") -> Figure:
     return Figure(figsize=(width, height), layout=layout)
 
 
-def letter(axes: Axes, index: int, heading: str = "") -> None:
-    """Panel letter and, beside it, what the panel shows, above the axes at the left."""
-    axes.set_title(rf"$\bf{{{chr(ord('a') + index % 26)}}}$  {heading}", loc="left", fontsize=8, pad=4)
+def lettered(index: int, heading: str = "") -> str:
+    """A bold panel letter (after z comes aa) and, beside it, what the panel shows."""
+    tens, ones = divmod(index, 26)
+    letters = (chr(ord("a") + tens - 1) if tens else "") + chr(ord("a") + ones)
+    return rf"$\bf{{{letters}}}$  {heading}"
+
+
+def heading(axes: Axes, text: str, size: float = 8) -> None:
+    """A line above the axes, at the left."""
+    axes.set_title(text, loc="left", fontsize=size, pad=4)
 
 
 def prior(axes: Axes) -> None:
@@ -79,12 +86,12 @@ def prior(axes: Axes) -> None:
 
 def square(axes: Axes, limit: float) -> None:
     """A latent map's axes: equal units, from -limit to limit."""
-    ticks = [-limit // 2 + 0.0, 0, limit // 2]
+    ticks = [-(limit // 2), 0, limit // 2]
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=ticks, yticks=ticks)
 
 
 def names(runs: Sequence[Run]) -> list[str]:
-    """Legend names: the papers' name, with the seed where the same method occurs twice on a corpus."""
+    """Legend names: the papers', with the seed where a method occurs twice on a corpus."""
     counts = Counter((run.corpus, run.label) for run in runs)
     return [
         f"{run.label}, seed {run.seed}" if counts[run.corpus, run.label] > 1 else run.label
@@ -109,6 +116,11 @@ def legend_below(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
     figure.legend(
         lines.values(), lines.keys(), loc="outside lower center", ncols=columns, handlelength=2.4
     )
+
+
+def is_toy(run: Run) -> bool:
+    """Whether a run is of the toy data: its time counts iterations and its items are categories."""
+    return run.info.get("unit", {}).get("name") == "iteration"
 
 
 def need(runs: Sequence[Run], what: str) -> Sequence[Run]:

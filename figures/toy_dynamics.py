@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.style import TWO_COLUMNS, figure, letter, names, need, prior, square, styled
+from figures.style import TWO_COLUMNS, figure, is_toy, lettered, names, need, prior, square, styled
 from lab import look
 from lab.runs import Latents, Run
 
@@ -18,33 +18,35 @@ POINTS = 2_000  # dots in a panel
 def toy_dynamics(runs: Sequence[Run], iterations: Sequence[int] = ITERATIONS) -> Figure:
     """Rows are toy runs, columns iterations; dots are draws of q(z|x) coloured by category.
 
-    Columns are the given iterations as far as every run dumped them (else equal steps), then each run's last dump.
-    Raises UserError if there is no toy run with dumped latents.
+    Columns are the given iterations as far as every run dumped them (else equal steps), then each
+    run's last dump. Raises UserError if there is no toy run with dumped latents.
     """
-    shown = need([r for r in runs if _is_toy(r)], "a two-dimensional toy space; train one with `latentlab toy`")
+    shown = need(
+        [r for r in runs if _is_flat_toy(r)],
+        "a two-dimensional toy space; train one with `latentlab toy`",
+    )
     columns = _columns(shown, iterations)
     panels = [[_draws(run, epoch) for epoch in [*columns, run.epochs[-1]]] for run in shown]
     side = (TWO_COLUMNS - 0.4) / (len(columns) + 1)
-    sheet = figure(TWO_COLUMNS, (side + 0.04) * len(shown) + 0.3, "compressed")
+    sheet = figure(TWO_COLUMNS, (side + 0.02) * len(shown) + 0.2, "compressed")
     axes = sheet.subplots(len(shown), len(columns) + 1, squeeze=False)
-    for row, (run, name) in enumerate(zip(shown, names(shown), strict=True)):
+    for row, name in enumerate(names(shown)):
         for column, (z, category) in enumerate(panels[row]):
             _scatter(axes[row, column], z, category, _limit(panels))
-        letter(axes[row, 0], row)
-        axes[row, 0].set_ylabel(name)
+        axes[row, 0].set_ylabel(lettered(row, name))
     for column, epoch in enumerate(columns):
-        axes[0, column].set_title(_thousands(shown[0], epoch), fontsize=8)
+        unit = "" if column else "iteration "
+        axes[0, column].set_title(unit + _thousands(shown[0], epoch), fontsize=8)
     axes[0, -1].set_title(f"final ({_ends(shown)})", fontsize=8)
     return sheet
 
 
-def _is_toy(run: Run) -> bool:
-    unit = run.info.get("unit", {}).get("name")
-    return bool(run.epochs) and unit == "iteration" and run.info["latent"]["dimensions"] == 2
+def _is_flat_toy(run: Run) -> bool:
+    return is_toy(run) and bool(run.epochs) and run.info["latent"]["dimensions"] == 2
 
 
 def _columns(runs: Sequence[Run], iterations: Sequence[int]) -> list[int]:
-    """Epochs before the end that every run dumped: those of `iterations`, or four in equal steps."""
+    """Epochs before the end that all runs dumped: those of `iterations`, or four equal steps."""
     common = sorted(set.intersection(*(set(run.epochs[:-1]) for run in runs)))
     per_epoch = runs[0].info["unit"]["per_epoch"]
     wanted = [epoch for epoch in common if epoch * per_epoch in iterations]
@@ -55,7 +57,7 @@ def _columns(runs: Sequence[Run], iterations: Sequence[int]) -> list[int]:
 
 
 def _draws(run: Run, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """About POINTS draws of the posteriors [M, 2] in a fixed random order, and their categories [M]."""
+    """About POINTS draws of the posteriors [M, 2], shuffled, and their categories [M]."""
     generator = np.random.default_rng(0)
     latents = run.latents(epoch)
     z = _samples(latents, max(1, POINTS // len(latents)), generator)
@@ -76,7 +78,7 @@ def _samples(latents: Latents, count: int, generator: np.random.Generator) -> np
 
 
 def _limit(panels: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]) -> float:
-    """A common limit that leaves out no more than the farthest 1 % of any panel, and never cuts the prior."""
+    """A common limit: the prior whole, and no more than 1 % of any panel left out."""
     far = [np.quantile(np.abs(z), 0.99) for row in panels for z, _ in row]
     return max(3.2, float(np.ceil(max(far))))
 
@@ -91,7 +93,8 @@ def _scatter(axes: Axes, z: np.ndarray, category: np.ndarray, limit: float) -> N
 
 
 def _thousands(run: Run, epoch: int) -> str:
-    return f"{epoch * run.info['unit']['per_epoch'] / 1000:g}k"
+    iterations = epoch * run.info["unit"]["per_epoch"]
+    return f"{iterations / 1000:g}k" if iterations >= 1000 else str(iterations)
 
 
 def _ends(runs: Sequence[Run]) -> str:

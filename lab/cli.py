@@ -263,9 +263,9 @@ def _corpora(options: argparse.Namespace) -> None:
 
     listed = names()
     if options.json:
-        print(json.dumps(listed, ensure_ascii=False))
+        print(json.dumps(dict(listed), ensure_ascii=False))
         return
-    for name, about in listed.items():
+    for name, about in listed:
         print(f"{name:12} {about}")
 
 

@@ -29,7 +29,6 @@ def text_trainer(options: Namespace) -> Trainer:
         minimum_count=options.minimum_count,
         max_length=options.max_length,
         limit=options.limit,
-        seed=options.seed,
     )
     chosen = preset(options.preset or (options.corpus if options.corpus in PRESETS else "small"))
     fields = _merge(chosen, options)
@@ -53,7 +52,7 @@ def _merge(chosen: Preset, options: Namespace) -> dict[str, dict[str, Any]]:
     targets = {"network": LSTMNetwork, "training": Settings, "data": TextData}
     merged = {}
     for part, target in targets.items():
-        names = {f.name for f in dataclasses.fields(target)} - {"seed"}
+        names = {f.name for f in dataclasses.fields(target)} - {"seed", "corpus"}
         given = {k: v for k, v in vars(options).items() if k in names and v is not None}
         merged[part] = getattr(chosen, part) | given
     return merged

@@ -19,7 +19,9 @@ class Preset:
 PRESETS = {
     "small": Preset(
         "synthetic corpora and first trials: a minute or two a run on one core",
-        network={"embedding": 64, "hidden": 128, "latent": 16, "critic_widths": (128, 128), "init": 0.05},
+        network={
+            "embedding": 128, "hidden": 128, "latent": 16, "critic_widths": (128, 128), "init": 0.1, "dropout": 0.2,
+        },
         training={"epochs": 15, "lr": 2e-3},
     ),
     # iVAE and clVAE on PTB: their published scripts, family K (spec 1.0): 256/256/32, U(±.1), Adam 1e-3,

@@ -92,8 +92,10 @@ def verdict(run: Run) -> str:
     active, consistent = latest(run, "au"), latest(run, "cu")
     if run.info.get("error"):
         return f"Failed: {run.info['error']}"
-    if not width or active is None:
+    if not width:
         return "No latent space." if run.status == "finished" else "No latents dumped yet."
+    if active is None:
+        return "Latents without recorded figures."
     au = round(active[0])
     if au == 0:
         return f"Collapsed: 0 of {width} units active{_since(run)}."
@@ -105,7 +107,9 @@ def verdict(run: Run) -> str:
         return f"Active but holey: {share}, only {cu} match the prior."
     if au < width / 2:
         return f"Partly collapsed: {share}, {cu} match the prior."
-    return f"Active and consistent: {share}, {cu} match the prior."
+    joint = latest(run, "aggregated_kl")
+    gap = f"; joint gap {joint[0]:.1f} nats" if joint and joint[0] > 0.5 else ""
+    return f"Active and consistent: {share}, {cu} match the prior{gap}."
 
 
 def _since(run: Run) -> str:

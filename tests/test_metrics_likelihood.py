@@ -10,7 +10,7 @@ from lab import metrics
 
 @pytest.fixture(scope="module")
 def linear_gaussian():
-    """x = W z + noise in 4-D from z ~ N(0, I_2): the exact NLL [N] and a sampler of log weights."""
+    """The model x = W z + noise in 4-D, z in 2-D: exact NLL [N], a sampler of log weights."""
     rng = np.random.default_rng(0)
     loading, noise_variance, n = rng.normal(size=(4, 2)), 0.3, 300
     x = rng.normal(size=(n, 2)) @ loading.T + rng.normal(size=(n, 4)) * noise_variance**0.5

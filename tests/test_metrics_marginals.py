@@ -100,9 +100,9 @@ def test_consistent_units_count_dimensions_below_the_threshold():
 
 def test_estimate_from_samples_approaches_the_quadrature():
     rng = np.random.default_rng(0)
-    mean = rng.normal(size=(4000, 2)) * [0.5, 1.5]
+    mean = rng.normal(size=(4000, 2)) * [0.93, 1.5]
     log_variance = np.full_like(mean, -2.0)
     samples = mean[:, None] + rng.normal(size=(4000, 5, 2)) * np.exp(-1.0)
     found = metrics.marginal_kl_from_samples(samples)
-    np.testing.assert_allclose(found, metrics.marginal_kl(mean, log_variance), rtol=0.15)
+    np.testing.assert_allclose(found, metrics.marginal_kl(mean, log_variance), rtol=0.1, atol=0.01)
     assert np.isfinite(metrics.marginal_kl_from_samples(np.ones((2, 1, 1)))).all()

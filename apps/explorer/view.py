@@ -129,7 +129,8 @@ class View:
         """Rows of `other` that hold the items in `rows` of `source`: same id, split and text."""
         if source.id == other.id:
             return rows
-        partner = self._small.get(("match", source.id, other.id), lambda: _partners(source, other))
+        key = ("match", *((r.id, r.info.get("created"), len(r.items)) for r in (source, other)))
+        partner = self._small.get(key, lambda: _partners(source, other))
         matched = partner[rows]
         return matched[matched >= 0]
 
@@ -187,7 +188,7 @@ def _partners(source: Run, other: Run) -> np.ndarray:
     if left.equals(right):
         return np.arange(len(left))
     try:
-        right = right.unique(keys, keep="first", maintain_order=True).with_row_index("row")
+        right = right.with_row_index("row").unique(keys, keep="first")
         joined = left.join(right, on=keys, how="left", maintain_order="left")
     except pl.exceptions.PolarsError:
         return np.full(len(left), -1)

@@ -90,11 +90,13 @@ def find_folder(name: str, data: str | Path | None = None) -> Path:
     """Folder of a corpus: ready-made names in the data folder, others a path or a folder there."""
     if name in READY_MADE:
         return _ready_made(name, data)
-    if Path(name).is_dir():
+    if find(Path(name), "train"):
         return Path(name)
     root = data_folder(data)
     if root and (root / name).is_dir():
         return root / name
+    if Path(name).is_dir():
+        return Path(name)
     known = ", ".join(n for n, _ in names())
     raise UserError(
         f"no corpus or folder {name!r}; give a folder with train, valid and test, or one of {known}"
@@ -112,8 +114,9 @@ def _ready_made(name: str, data: str | Path | None) -> Path:
     root = data_folder(data)
     if root is None:
         raise UserError(
-            f"{name} needs a data folder with {name}/train.txt, valid.txt and test.txt (or .txt.gz): "
-            f'give --data DIR, set LATENTLAB_DATA or write data = "DIR" in {_configuration()}; {source}'
+            f"{name} needs a data folder with {name}/train.txt, valid.txt, test.txt (or .txt.gz): "
+            "give --data DIR, set LATENTLAB_DATA or write "
+            f'data = "DIR" in {_configuration()}; {source}'
         )
     folder = root / name
     absent = [split for split in SPLITS if find(folder, split) is None]

@@ -49,12 +49,11 @@ class Grid:
         return cls(nodes, log_prior(nodes) + log_area, centre, log_area)
 
     def moments(self, joint: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean, covariance and entropy (nats) of densities given as log density + log area [n, G]."""
+        """Mean, covariance and entropy (nats) of n densities given as log mass per node [n, G]."""
         weights = joint.softmax(1)
         mean = weights @ self.nodes
         squares = self.nodes[:, :, None] * self.nodes[:, None, :]
-        covariance = (
-            torch.einsum("ng,gij->nij", weights, squares) - mean[:, :, None] * mean[:, None]
-        )
+        second = torch.einsum("ng,gij->nij", weights, squares)
+        covariance = second - mean[:, :, None] * mean[:, None, :]
         entropy = self.log_area + torch.special.entr(weights).sum(1)
         return mean.numpy(), covariance.numpy(), entropy.numpy()

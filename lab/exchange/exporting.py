@@ -16,12 +16,13 @@ ARRAYS = ("mean", "log_variance", "samples", "concentration")
 
 
 def export_run(run: Run, to: str, out: str | Path, epoch: int | None = None) -> list[Path]:
-    """Write one dumped epoch (the last one by default) into the folder `out` and return the files written.
+    """Write one dumped epoch, the last by default, into the folder `out`; returns the files.
 
-    `to` is "tensorboard" (a projector's log folder: posterior means and item metadata), "embedding-atlas" (one parquet
-    table), "npz" (bit-equal arrays, texts and labels; `import_latents` reads it back) or "csv" (one row per item;
-    posterior samples are too many for it, their mean stands there). Raises UserError for other names and for a folder
-    that cannot be written.
+    `to` is "tensorboard" (a projector's log folder: posterior means and item metadata),
+    "embedding-atlas" (one parquet table), "npz" (bit-equal arrays, texts and labels;
+    `import_latents` reads it back) or "csv" (one row per item; posterior samples are too many for
+    it, their mean stands there). Raises UserError for other names and for a folder that cannot be
+    written.
     """
     if to not in EXPORTS:
         raise UserError(f"cannot export to {to!r}; choose one of {', '.join(EXPORTS)}")
@@ -62,7 +63,7 @@ def _quoted(text: str) -> str:
 
 
 def _embedding_atlas(run: Run, latents: Latents, out: Path) -> list[Path]:
-    """Item columns, x and y (the two most active dimensions) and the mean as a fixed-size list `vector`."""
+    """Item columns, x and y (the two most active dimensions), and the mean as `vector`."""
     most_active = [int(i) for i in activity_order(latents)[:2]]
     axes = [latents.mean[:, i] for i in most_active]
     x, y = axes if len(axes) == 2 else (axes[0], np.zeros_like(axes[0]))
@@ -79,7 +80,9 @@ def _npz(run: Run, latents: Latents, out: Path) -> list[Path]:
     labels = {name: _plain(run.items[name]) for name in run.labels}
     taken = {name for names in ALIASES.values() for name in names}
     if clash := sorted(taken & set(labels)):
-        raise UserError(f"label {clash[0]!r} has the name of an array; export to csv or embedding-atlas")
+        raise UserError(
+            f"label {clash[0]!r} has the name of an array; export to csv or embedding-atlas"
+        )
     path = out / "latents.npz"
     texts = _plain(run.items["text"])
     replace(path, lambda p: _savez(p, **arrays, texts=texts, **labels))

@@ -35,11 +35,12 @@ def import_latents(
 ) -> Path:
     """Make the run folder runs/imported/<name>/0 from a file of latents and return it.
 
-    The file (.npz, .safetensors, .parquet, .csv, .tsv) holds `mean` [N, D] and, for Gaussians, one of `log_variance`,
-    `variance`, `std`; or `samples` [N, S, D]; or unit-length `mean` with `concentration` [N]. `keys` says what they
-    are called there where it is not one of ALIASES. A single draw `z` [N, D] beside a mean is left out. Texts are a
-    column or unicode array of the file, or `texts`, a file with one a line; every other 1-D array is a label, and
-    `labels` is a table of more. Importing a later `epoch` under the same name extends the run. Raises UserError,
+    The file (.npz, .safetensors, .parquet, .csv, .tsv) holds `mean` [N, D] and, for Gaussians, one
+    of `log_variance`, `variance`, `std`; or `samples` [N, S, D]; or unit-length `mean` with
+    `concentration` [N]. `keys` says what they are called there where it is not one of ALIASES. A
+    single draw `z` [N, D] beside a mean is left out. Texts are a column or unicode array of the
+    file, or `texts`, a file with one a line; every other 1-D array is a label, and `labels` is a
+    table of more. Importing a later `epoch` under the same name extends the run. Raises UserError,
     before anything is written, for whatever does not fit.
     """
     file = Path(file)
@@ -53,7 +54,12 @@ def import_latents(
         folder = _folder(Path(runs), file.stem if name is None else name)
         _check_extends(folder, epoch, sentences)
         write_latents(
-            folder, **_latents(found), texts=sentences, labels=kept, epoch=epoch, spec=folder.parent.name
+            folder,
+            **_latents(found),
+            texts=sentences,
+            labels=kept,
+            epoch=epoch,
+            spec=folder.parent.name,
         )
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
@@ -71,7 +77,9 @@ def _keys(arrays: Mapping[str, np.ndarray], given: Mapping[str, str], file: Path
     names = {what: (given[what],) if what in given else ALIASES[what] for what in ALIASES}
     keys = {what: next((n for n in names[what] if n in arrays), None) for what in ALIASES}
     if keys["mean"] is None and keys["samples"] is None:
-        raise UserError(f"{file}: neither mean nor samples; it holds {listed}; say which with a key name")
+        raise UserError(
+            f"{file}: neither mean nor samples; it holds {listed}; say which with a key name"
+        )
     return {what: key for what, key in keys.items() if key is not None}
 
 
@@ -101,14 +109,20 @@ def _texts(found: np.ndarray | None, file: str | Path | None, source: Path) -> l
         return read_lines(Path(file))
     if found is None:
         return None
-    if found.ndim != 1 or found.dtype.kind not in "UO" or not all(isinstance(t, str) for t in found):
+    if (
+        found.ndim != 1
+        or found.dtype.kind not in "UO"
+        or not all(isinstance(t, str) for t in found)
+    ):
         raise UserError(f"{source}: texts must be one column of strings without gaps")
     return found.tolist()
 
 
 def _read_labels(path: Path) -> dict[str, np.ndarray]:
     if path.suffix not in TABLES:
-        raise UserError(f"{path}: labels must be a table of kind {', '.join(TABLES)} with named columns")
+        raise UserError(
+            f"{path}: labels must be a table of kind {', '.join(TABLES)} with named columns"
+        )
     return columns(read_table(path), path)
 
 

@@ -1,4 +1,4 @@
-"""Foreign files as named arrays: .npz, .safetensors, .parquet, .csv and .tsv; nothing is unpickled."""
+"""Foreign files (npz, safetensors, parquet, csv, tsv) as named arrays; nothing is unpickled."""
 
 import re
 import zipfile
@@ -18,7 +18,8 @@ _NUMBERED = re.compile(r"(.+)_(\d+)")
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a file by name; table columns of lists and of the form mean_0, mean_1, ... become [N, D].
+    """All arrays of a file by name; table columns of lists and of the form mean_0, mean_1, ...
+    become [N, D].
 
     Raises UserError that names the file if it is absent, damaged, pickled or of another kind.
     """
@@ -57,14 +58,16 @@ def _read_columns(path: Path) -> dict[str, np.ndarray]:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (AttributeError, TypeError) as error:
-        raise UserError(f"{path}: holds one bare array; write it with np.savez(mean=...)") from error
+        raise UserError(
+            f"{path}: holds one bare array; write it with np.savez(mean=...)"
+        ) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if "allow_pickle" in str(error) or "pickled" in str(error):
-            reason = "holds pickled objects, which are never loaded; save texts as np.array(texts, dtype=str)"
-            raise UserError(f"{path}: {reason}") from error
+            mend = "save texts as np.array(texts, dtype=str)"
+            raise UserError(f"{path}: pickled objects are never loaded; {mend}") from error
         raise UserError(f"{path}: truncated or not an npz file ({_line(error)})") from error
 
 
@@ -76,20 +79,22 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def _stack(column: pl.Series, path: Path) -> np.ndarray:
-    """A column as an array, with one more axis for each level of lists; all lists must be equally long."""
+    """A column as an array with an axis more for each level of lists, which must not be ragged."""
     name, shape = column.name, [len(column)]
     while isinstance(column.dtype, pl.List | pl.Array):
         column = column.cast(pl.List(column.dtype.inner))
         widths = column.list.len().unique().to_list()
         if len(widths) != 1 or not widths[0]:
-            raise UserError(f"{path}: column {name!r} holds lists that are empty or of different lengths")
+            raise UserError(
+                f"{path}: column {name!r} holds lists that are empty or of different lengths"
+            )
         shape.append(widths[0])
         column = column.explode()
     return column.to_numpy().reshape(shape)
 
 
 def _numbered(table: pl.DataFrame) -> dict[str, list[str]]:
-    """Stem -> its columns stem_0 ... stem_{D-1}, for stems whose numbers run from 0 without a gap."""
+    """Stem -> its columns stem_0 ... stem_{D-1}, where the numbers run from 0 without a gap."""
     found: dict[str, dict[int, str]] = {}
     for name in table.columns:
         if match := _NUMBERED.fullmatch(name):

@@ -55,7 +55,8 @@ def marginal_kl_from_samples(samples: ArrayLike) -> np.ndarray:
     """An estimate of KL(N(0, 1) || q(z_i)) in nats -> [D] from posterior samples [N, S, D].
 
     q(z_i) is the Gaussian kernel density of the N S samples with Scott's bandwidth, the standard
-    deviation times (N S)^(-1/5): q is widened by that, narrower gaps are filled.
+    deviation times (N S)^(-1/5): narrower gaps are filled, which errs low, and beyond the farthest
+    sample q falls off too fast, which errs high where q(z_i) is narrower than the prior.
     ValueError if empty or not finite.
     """
     flat = finite(samples, "samples", "NSD").reshape(-1, np.shape(samples)[2])

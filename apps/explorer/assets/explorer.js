@@ -1,0 +1,164 @@
+"use strict";
+
+(function () {
+    const same = () => window.dash_clientside.no_update;
+    const query = () => new URLSearchParams(window.location.search);
+
+    // The URL is the state: write the changes to it and hand the new query string to the callbacks.
+    function write(changes, defaults) {
+        const params = query();
+        const before = params.toString();
+        for (const [key, value] of Object.entries(changes)) {
+            params.delete(key);
+            for (const one of [].concat(value)) {
+                const text = one === null || one === undefined ? "" : String(one);
+                if (text !== "" && text !== (defaults || {})[key]) params.append(key, text);
+            }
+        }
+        const after = params.toString();
+        if (after === before) return same();
+        const search = after ? "?" + after : "";
+        window.history.replaceState(window.history.state, "", window.location.pathname + search);
+        return search;
+    }
+
+    const equal = (a, b) => a.length === b.length && a.every((one) => b.includes(one));
+
+    // `shown` is what the server ticked last: only what differs from it was the reader's doing, so that
+    // new runs and vanished ones never change a choice.
+    function pick(ids, shown) {
+        if (!ids || !shown || equal(ids, shown)) return same();
+        const current = query().getAll("run");
+        const base = current.length ? current : shown;
+        const kept = base.filter((id) => ids.includes(id) || !shown.includes(id));
+        return write({run: kept.concat(ids.filter((id) => !kept.includes(id)))});
+    }
+
+    let ticked = null;
+
+    function outline(data) {
+        if (data.lassoPoints) return {x: data.lassoPoints.x, y: data.lassoPoints.y};
+        if (!data.range) return null;
+        const [x0, x1] = data.range.x;
+        const [y0, y1] = data.range.y;
+        return {x: [x0, x1, x1, x0], y: [y0, y0, y1, y1]};
+    }
+
+    // A redrawn panel reports its outline again, rounded to pixels.
+    function alike(one, other) {
+        return ["x", "y"].every((axis) => {
+            const [a, b] = [one[axis], other[axis]].map((v) => [Math.min(...v), Math.max(...v)]);
+            return a.every((end, k) => Math.abs(end - b[k]) < 0.005 * (a[1] - a[0]));
+        });
+    }
+
+    const functions = {
+        pick,
+
+        // The grid hands over whole rows, or ids when the server chose them.
+        tick(rows, all) {
+            if (!rows) return same();
+            if (!Array.isArray(rows)) {
+                ticked = rows.ids;
+                return same();
+            }
+            const present = new Set(all.map((row) => row.id));
+            const gone = (ticked || []).filter((id) => !present.has(id));
+            const shown = ticked;
+            ticked = rows.map((row) => row.id).concat(gone);
+            return pick(ticked, shown);
+        },
+
+        latent(x, y, colour, limit, prior, epoch, last) {
+            const fixed = window.dash_clientside.callback_context.triggered.map((t) => t.prop_id);
+            // The page that just opened reports all of its controls at once.
+            if (x === undefined || fixed.length !== 1) return same();
+            const changes = {x, y, limit, prior: prior ? "1" : "0"};
+            if (fixed.includes("colour.value")) changes.colour = colour;
+            if (fixed.includes("epoch.value")) changes.epoch = epoch >= last ? "" : epoch;
+            return write(changes, {x: "a1", y: "a2", limit: "4", prior: "0"});
+        },
+
+        sentences(a, b) {
+            return write({a: (a || "").trim(), b: (b || "").trim()});
+        },
+
+        // Only the outline travels to the server, never the points in it.
+        select(all, ids, known, search) {
+            const triggered = window.dash_clientside.callback_context.triggered;
+            const index = ids.findIndex((id) => triggered.some((t) => t.prop_id.startsWith(id_text(id))));
+            if (index < 0 || all[index] === undefined) return same();
+            const run = ids[index].run;
+            const drawn = all[index] && outline(all[index]);
+            if (!drawn) return known && known.run === run ? null : same();
+            const selection = {run, search, ...drawn};
+            return known && known.run === run && alike(known, selection) ? same() : selection;
+        },
+
+        scheme(clicks, mode) {
+            if (!clicks) {
+                const dark = window.matchMedia("(prefers-color-scheme: dark)").matches;
+                mode = window.localStorage.getItem("latent-lab-scheme") || (dark ? "dark" : "light");
+            } else {
+                mode = mode === "dark" ? "light" : "dark";
+                window.localStorage.setItem("latent-lab-scheme", mode);
+            }
+            return [mode, mode];
+        },
+
+        links(search, path, ids) {
+            const here = ids.some((id) => id.path === path) ? path : "/";
+            return [
+                ids.map((id) => id.path + window.location.search),
+                ids.map((id) => (id.path === here ? "nav here" : "nav")),
+            ];
+        },
+
+        async copy() {
+            const address = window.location.href;
+            if (navigator.clipboard) await navigator.clipboard.writeText(address);
+            else window.prompt("Link to this view", address);
+            setTimeout(() => window.dash_clientside.set_props("copy", {children: "Copy link"}), 1500);
+            return "Copied";
+        },
+    };
+
+    // Dash writes a pattern id with its keys sorted.
+    const id_text = (id) => JSON.stringify({run: id.run, type: id.type}) + ".";
+
+    window.dash_clientside = Object.assign({}, window.dash_clientside, {explorer: functions});
+
+    window.dashMantineFunctions = Object.assign({}, window.dashMantineFunctions, {
+        keepAll: ({options}) => options,
+    });
+
+    window.dashAgGridFunctions = Object.assign({}, window.dashAgGridFunctions, {
+        explorerTheme: (quartz) => quartz.withParams({
+            backgroundColor: "var(--background)", foregroundColor: "var(--text)", borderColor: "var(--rule)",
+            headerBackgroundColor: "var(--background)", headerTextColor: "var(--muted)", headerFontWeight: 500,
+            accentColor: "var(--accent)", chromeBackgroundColor: "var(--background)",
+            selectedRowBackgroundColor: "var(--surface)", rowHoverColor: "var(--surface)",
+            fontFamily: "var(--font)", fontSize: 14, headerFontSize: 13, rowHeight: 38, headerHeight: 40,
+            wrapperBorder: false, wrapperBorderRadius: 0, cellHorizontalPadding: 12, columnBorder: false,
+        }),
+    });
+
+    const element = (...given) => window.React.createElement(...given);
+    const figure = (value) => {
+        const size = Math.abs(value);
+        if (Number.isInteger(value) && size < 1e6) return String(value);
+        return size < 10 ? value.toFixed(2) : size < 1000 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
+    };
+
+    window.dashAgGridComponentFunctions = Object.assign({}, window.dashAgGridComponentFunctions, {
+        Method: ({data}) => element("span", null,
+            element("span", {className: "swatch", style: {background: data.colour}}), data.label),
+        Status: ({value}) => element("span", {className: "status " + value}, value),
+        Progress: ({data}) => data.progress,
+        Figure: ({value, data, colDef}) => {
+            if (value === undefined || value === null) return element("span", {className: "absent"}, "–");
+            const estimator = data[colDef.field + "_estimator"];
+            return element("span", {className: "figure"}, figure(value), estimator ? element("small", null, estimator) : null);
+        },
+    });
+})();

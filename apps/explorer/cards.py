@@ -1,0 +1,173 @@
+"""Parts that every page is made of: columns, numbers, captions, the run picker, notices."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from apps.explorer import plots, text
+from apps.explorer.view import View
+from lab import look, views
+from lab.errors import UserError
+from lab.runs import Run
+
+NUMBERS = ("kl", "mi", "au", "cu", "nll")
+
+
+def part(kind: str, run: Run) -> dict[str, str]:
+    """Id of one part of one run's column."""
+    return {"type": kind, "run": run.id}
+
+
+def swatch(spec: str) -> html.Span:
+    """The method's colour as a dot; the spec string on hover."""
+    return html.Span(className="swatch", title=spec, style={"background": look.colour(spec)})
+
+
+def caption(key: str) -> dmc.Popover:
+    """The (i) that opens what a panel draws, how to read it and what it can't show."""
+    title, *paragraphs = text.CAPTIONS[key]
+    heads = ("Drawn", "Read", "Beware")
+    words = [html.P([html.B(h), " ", p]) for h, p in zip(heads, paragraphs, strict=False)]
+    button = html.Button("i", className="info", **{"aria-label": f"About: {title}"})
+    return dmc.Popover(
+        [dmc.PopoverTarget(button), dmc.PopoverDropdown([html.H4(title), *words], className="caption")],
+        width=360, position="bottom-end", shadow="md", withArrow=True,
+    )  # fmt: skip
+
+
+def panel(title: str, key: str, graph: Component) -> html.Div:
+    """A picture with its name above it and its caption one click away."""
+    head = html.Div([html.Span(title), caption(key)], className="panel-head")
+    return html.Div([head, graph], className="panel")
+
+
+def graph(component_id: Any, shape: str = "square", **given: Any) -> html.Div:
+    """A picture of the given shape ("square" or "chart") that fills its column."""
+    picture = dcc.Graph(id=component_id, config=plots.CONFIG, responsive=True, **given)
+    return html.Div(picture, className=shape)
+
+
+def heading(run: Run, when: str) -> list[Component]:
+    """A column's head: method, where it was trained, where the picture stands."""
+    place = f"{run.corpus} · seed {run.seed}"
+    return [
+        html.H3([swatch(run.spec), html.Span(run.label, title=run.spec)]),
+        html.Div([html.Span(place), html.Span(when), status(run)], className="where"),
+    ]
+
+
+def status(run: Run) -> html.Span | str:
+    """Status as a word; a finished run needs none."""
+    word = run.status
+    return "" if word == "finished" else html.Span(word, className=f"status {word}")
+
+
+def numbers(run: Run) -> html.Dl:
+    """The few figures that matter, each with the name of its estimator where that isn't the closed form."""
+    width = run.info.get("latent", {}).get("dimensions")
+    return html.Dl([_number(key, views.latest(run, key), width) for key in NUMBERS], className="numbers")
+
+
+def _number(key: str, found: tuple[float, str] | None, width: int | None) -> html.Div:
+    title = views.QUANTITIES[key][0]
+    if found is None:
+        value, estimator = "–", ""
+    else:
+        value, estimator = text.figure(found[0]), found[1]
+        if key in ("au", "cu"):
+            value = f"{found[0]:.0f}"
+    units = html.Small(f"/{width}") if key in ("au", "cu") and found and width else ""
+    kind = html.Small(estimator, className="estimator") if estimator else ""
+    return html.Div([html.Dt(key.upper(), title=title), html.Dd([value, units, kind])])
+
+
+def columns(cards: Sequence[Component]) -> html.Div:
+    """One column per run, the same rows in each."""
+    return html.Div(list(cards), className="columns", style={"--columns": len(cards)})
+
+
+def picker() -> dmc.Popover:
+    """A button that opens the list of runs to compare; `choices` fills it."""
+    button = dmc.Button(html.Span(id="picked-count"), variant="default", size="sm", fw=500, id="picker")
+    boxes = dmc.CheckboxGroup([], id="picked", value=[])
+    dropdown = dmc.PopoverDropdown(boxes, className="choices")
+    return dmc.Popover([dmc.PopoverTarget(button), dropdown], position="bottom-end", shadow="md")
+
+
+def choices(view: View) -> list[Component]:
+    """A box to tick for each run, grouped by corpus."""
+    runs = sorted(view.listing.runs, key=lambda r: r.corpus)
+    return [
+        html.Div([html.H4(corpus), *(_choice(r) for r in members)])
+        for corpus, members in groupby(runs, key=lambda r: r.corpus)
+    ]
+
+
+def _choice(run: Run) -> dmc.Checkbox:
+    words = html.Span([swatch(run.spec), f"{run.label}, seed {run.seed}"], title=run.id)
+    return dmc.Checkbox(label=words, value=run.id, size="sm")
+
+
+def control(label: str, component: Component) -> html.Label:
+    return html.Label([html.Span(label), component], className="control")
+
+
+def legend(entries: Iterable[Component]) -> html.Div:
+    return html.Div(list(entries), className="legend")
+
+
+def run_legend(runs: Sequence[Run]) -> html.Div:
+    """Line samples and names of the runs in a chart."""
+    return legend(
+        html.Span([html.I(className="line", style=_line(run)), name], title=run.id)
+        for run, name in zip(runs, run_names(runs), strict=True)
+    )
+
+
+def run_names(runs: Sequence[Run]) -> list[str]:
+    """The runs' labels, with corpus and seed where they tell them apart."""
+    places = [[run.corpus, f"seed {run.seed}"] for run in runs]
+    differing = [k for k in (0, 1) if len({p[k] for p in places}) > 1]
+    return [" · ".join([r.label, *(p[k] for k in differing)]) for r, p in zip(runs, places, strict=True)]
+
+
+def _line(run: Run) -> dict[str, str]:
+    return {"borderTop": f"2.5px {_css(look.dash(run.spec))} {look.colour(run.spec)}"}
+
+
+def _css(dash: str) -> str:
+    return {"solid": "solid", "dash": "dashed", "dot": "dotted", "dashdot": "dashed"}[dash]
+
+
+def nothing(view: View, chosen: Sequence[Run]) -> html.Div | None:
+    """What to type when there is nothing to show; None when there is something."""
+    if view.listing.missing:
+        return _empty("The runs folder is gone.", f"{view.root} will be shown again when it is back.")
+    if not view.listing.runs:
+        return _empty(f"No runs in {view.root} yet.", "Type one of these; the page fills by itself:", True)
+    if not chosen:
+        return _empty("No run chosen.", "Pick runs on the Runs page or with the button above.")
+    return None
+
+
+def _empty(title: str, words: str, commands: bool = False) -> html.Div:
+    lines = ("latentlab demo", "latentlab train grammar vae") if commands else ()
+    return html.Div([html.H2(title), html.P(words), *map(html.Pre, lines)], className="empty")
+
+
+def notices(view: View) -> list[Component]:
+    """One line for each folder that cannot be read."""
+    lines = list(view.listing.problems)
+    if view.listing.missing:
+        lines = [f"{view.root}: no such folder. It was moved or deleted; waiting for it to come back."]
+    shown = [html.Div(line, className="notice") for line in lines[:5]]
+    more = [html.Div(f"and {len(lines) - 5} more", className="notice")] if len(lines) > 5 else []
+    return shown + more
+
+
+def notice(error: UserError | str) -> html.Div:
+    return html.Div(str(error), className="notice")

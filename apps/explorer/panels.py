@@ -1,0 +1,192 @@
+"""What one run's column shows in a given state: figures and words, without any callback."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dash_ag_grid as dag
+import numpy as np
+import plotly.graph_objects as go
+from dash import html
+from dash.development.base_component import Component
+
+from apps.explorer import cards, plots, text, theme
+from apps.explorer.classes import Classes, classes, sample, single
+from apps.explorer.selection import Selection
+from apps.explorer.state import State
+from apps.explorer.view import View
+from lab import look, views
+from lab.errors import UserError
+from lab.runs import Run
+
+TABLE_ROWS = 500
+GL_GRAPHS = 6  # a WebGL graph opens two contexts and a browser allows 16
+
+
+def stamp(view: View, run_id: str) -> str:
+    """Changes when the run's pictures may have changed."""
+    try:
+        run = view.find(run_id)
+    except UserError:
+        return "gone"
+    return repr((run.info.get("updated"), run.epochs[-1:], run.status))
+
+
+def labels(run: Run) -> list[str]:
+    """Names of the run's label columns; none when its items can't be read."""
+    try:
+        return run.labels
+    except UserError:
+        return []
+
+
+def colour_column(state: State, chosen: Sequence[Run]) -> str:
+    """The column that colours the points: as asked for, else the first label, else the method."""
+    offered = list(dict.fromkeys(c for run in chosen for c in labels(run)))
+    if state.colour in (*offered, "length", "method"):
+        return state.colour
+    return offered[0] if offered else "method"
+
+
+def shared_classes(column: str, chosen: Sequence[Run]) -> Classes | None:
+    """Classes of a column over all runs that have it; None where the method colours the points."""
+    having = [r for r in chosen if r.epochs and (column == "length" or column in labels(r))]
+    return classes(column, [r.items[column] for r in having]) if having and column != "method" else None
+
+
+def legend(state: State, chosen: Sequence[Run]) -> Component:
+    """The scale of the densities and the classes of the points, once for all panels."""
+    scale = html.Span(["density 0", html.I(className="scale"), f"{look.DENSITY_LIMIT:g}"])
+    try:
+        found = shared_classes(colour_column(state, chosen), chosen)
+    except UserError:
+        found = None
+    if found is None:
+        return cards.legend([scale])
+    if found.bounds:
+        ramp = {"background": f"linear-gradient(to right, {', '.join(found.colours)})"}
+        low, high = (f"{v:.3g}" for v in found.bounds)
+        return cards.legend([scale, html.Span([f"{found.title} {low}", html.I(className="scale", style=ramp), high])])
+    dots = zip(found.names, found.colours, strict=True)
+    shown = [html.Span([html.Span(className="swatch", style={"background": c}), n]) for n, c in dots]
+    return cards.legend([scale, html.B(found.title), *shown])
+
+
+def density_column(view: View, state: State, run_id: str, mode: str) -> tuple[Any, ...]:
+    """Density figure, head, numbers and verdict of one run."""
+    try:
+        run = view.find(run_id)
+    except UserError as error:
+        return plots.note_figure(str(error), mode), "", "", ""
+    try:
+        epoch = view.dumped_epoch(run, state.epoch)
+        figure = plots.density_figure(*map_of(view, run, epoch, state, mode))
+    except UserError as error:
+        now = view.at(run)
+        return plots.note_figure(str(error), mode), cards.heading(run, ""), cards.numbers(now), views.verdict(now)
+    then = view.at(run, epoch)
+    return figure, cards.heading(run, when(run, epoch, state)), cards.numbers(then), views.verdict(then)
+
+
+def map_of(view: View, run: Run, epoch: int, state: State, mode: str) -> tuple[Any, ...]:
+    """Arguments of a density figure: x, y, density and the frame."""
+    shared, dims = frame(view, run, state, mode)
+    return *view.density(run, epoch, dims, state.limit), shared
+
+
+def frame(view: View, run: Run, state: State, mode: str) -> tuple[plots.Frame, tuple[int, int]]:
+    """The axes of a run's maps in this state, and the two dimensions they are."""
+    axes = [view.axis(run, name) for name in (state.x, state.y)]
+    names = [f"{text.dimension(d)}, {text.rank(r)}" for d, r in axes]
+    return plots.Frame(*names, state.limit, state.prior, mode), (axes[0][0], axes[1][0])
+
+
+def when(run: Run, epoch: int, state: State) -> str:
+    """The epoch of a picture, and that it isn't the one asked for where the run has no such dump."""
+    if state.epoch is None or epoch == state.epoch:
+        return run.time(epoch)
+    return f"{run.time(epoch)}, {'its last dump by then' if epoch < state.epoch else 'its first dump'}"
+
+
+def centres_column(
+    view: View, state: State, run_id: str, mode: str, selection: Selection | None
+) -> go.Figure:
+    """Centres figure of one run, with the items of the selection on top."""
+    try:
+        run = view.find(run_id)
+        return _centres(view, state, run, mode, selection)
+    except UserError:
+        return plots.note_figure("", mode)
+
+
+def _centres(view: View, state: State, run: Run, mode: str, selection: Selection | None) -> go.Figure:
+    chosen = view.chosen(state.runs)
+    shared, (i, j) = frame(view, run, state, mode)
+    mean = view.latents(run, view.dumped_epoch(run, state.epoch)).mean
+    column = colour_column(state, chosen)
+    found = shared_classes(column, chosen)
+    if found is None or column not in run.items.columns:
+        found, groups = single(look.colour(run.spec)), np.zeros(len(mean), int)
+    else:
+        groups = found.assign(run.items[column])
+    many = sum(len(r.items) > plots.SVG_LIMIT for r in chosen if r.epochs) > GL_GRAPHS
+    rows = sample(groups, plots.SVG_LIMIT if many else plots.POINT_LIMIT)
+    points = [
+        _points(run, mean, (i, j), rows[groups[rows] == k], name, colour)
+        for k, (name, colour) in enumerate(zip(found.names, found.colours, strict=True))
+    ]
+    on_top, marked = None, _marked(view, selection, run)
+    if marked is not None:
+        on_top = _points(run, mean, (i, j), marked[: plots.SVG_LIMIT], "selected", theme.TOKENS[mode]["accent"])
+    return plots.centres_figure(points, shared, len(rows) > plots.SVG_LIMIT, on_top, _outline(selection, run, state))
+
+
+def _points(
+    run: Run, mean: np.ndarray, dims: tuple[int, int], rows: np.ndarray, name: str, colour: str
+) -> plots.Points:
+    hover = [text.safe(t) for t in run.items["text"].gather(rows).to_list()]
+    return plots.Points(name, colour, mean[rows, dims[0]], mean[rows, dims[1]], hover)
+
+
+def _outline(
+    selection: Selection | None, run: Run, state: State
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The polygon, where it was drawn in this run's panel on the axes shown now."""
+    here = selection is not None and selection.run == run.id
+    same_axes = here and (selection.state.x, selection.state.y) == (state.x, state.y)
+    return (selection.x, selection.y) if same_axes else None
+
+
+def _marked(view: View, selection: Selection | None, run: Run) -> np.ndarray | None:
+    if selection is None:
+        return None
+    source, rows = selection.rows(view)
+    return view.matching_rows(source, rows, run)
+
+
+def selected_table(view: View, state: State, selection: Selection | None) -> Component:
+    """Texts and labels of the selected items, and how many of them each run shares."""
+    if selection is None:
+        return html.P("Draw around points with the lasso to read them here and mark them in every run.", className="hint")
+    try:
+        source, rows = selection.rows(view)
+        chosen = [r for r in view.chosen(state.runs) if r.epochs]
+        strangers = [r.label for r in chosen if len(rows) and not len(view.matching_rows(source, rows, r))]
+    except UserError as error:
+        return cards.notice(error)
+    first = f", the first {TABLE_ROWS} listed" if len(rows) > TABLE_ROWS else ""
+    words = f"{len(rows):,} of {len(source.items):,} items selected in {source.label}{first}."
+    if strangers:
+        words += f" Not among the items of {', '.join(strangers)}."
+    return html.Div([html.P(words), _grid(source, rows[:TABLE_ROWS])])
+
+
+def _grid(run: Run, rows: np.ndarray) -> dag.AgGrid:
+    records = run.items[rows].to_dicts()
+    order = ["text", *(c for c in run.items.columns if c not in ("id", "text"))]
+    return dag.AgGrid(
+        id="selected-rows", rowData=[{f"c{k}": str(r[c]) for k, c in enumerate(order)} for r in records],
+        columnDefs=[{"field": f"c{k}", "headerName": c, "flex": 5 if c == "text" else 1} for k, c in enumerate(order)],
+        defaultColDef={"sortable": True, "filter": True, "suppressHeaderMenuButton": True},
+        dashGridOptions={"theme": {"function": "explorerTheme(themeQuartz)"}, "domLayout": "normal"},
+        style={"height": "260px"},
+    )  # fmt: skip

@@ -1,0 +1,53 @@
+"""Points marked in one panel, as the outline that was drawn around them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from apps.explorer.state import State
+from apps.explorer.view import View
+from lab.runs import Run
+
+MOST_CORNERS = 2_000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A polygon in the panel of one run, with the state (axes, epoch) in which it was drawn."""
+
+    run: str
+    x: np.ndarray
+    y: np.ndarray
+    state: State
+
+    @classmethod
+    def parse(cls, data: Any) -> "Selection | None":
+        """The selection that the browser sent; None for anything that isn't one."""
+        try:
+            x, y = (np.array(data[k][:MOST_CORNERS], float) for k in ("x", "y"))
+            known = cls(str(data["run"]), x, y, State.parse(data["search"]))
+        except (TypeError, KeyError, ValueError, AttributeError):
+            return None
+        return known if x.ndim == 1 and x.shape == y.shape and len(x) > 2 else None
+
+    def rows(self, view: View) -> tuple[Run, np.ndarray]:
+        """The run in which it was drawn and the rows of its items inside the outline."""
+        run = view.find(self.run)
+        latents = view.latents(run, view.dumped_epoch(run, self.state.epoch))
+        (i, _), (j, _) = view.axis(run, self.state.x), view.axis(run, self.state.y)
+        return run, np.flatnonzero(inside(latents.mean[:, i], latents.mean[:, j], self.x, self.y))
+
+
+def inside(x: np.ndarray, y: np.ndarray, corner_x: np.ndarray, corner_y: np.ndarray) -> np.ndarray:
+    """Which points [N] lie in a polygon, by the even-odd rule; only those in its bounding box are tried."""
+    result = (x >= corner_x.min()) & (x <= corner_x.max()) & (y >= corner_y.min()) & (y <= corner_y.max())
+    near_x, near_y = x[result], y[result]
+    odd = np.zeros(len(near_x), bool)
+    following = zip(np.roll(corner_x, -1), np.roll(corner_y, -1), strict=True)
+    for x0, y0, (x1, y1) in zip(corner_x, corner_y, following, strict=True):
+        if y0 != y1:
+            crossing = x0 + (near_y - y0) * (x1 - x0) / (y1 - y0)
+            odd ^= ((y0 > near_y) != (y1 > near_y)) & (near_x < crossing)
+    result[result] = odd
+    return result

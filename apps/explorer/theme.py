@@ -1,0 +1,65 @@
+"""The look of the pages: style-sheet variables and plotly layout from the tokens of `lab.look`."""
+
+from typing import Any
+
+import numpy as np
+
+from lab.look import DARK, LIGHT
+
+FONT = "Inter, 'Helvetica Neue', 'Segoe UI', Roboto, Arial, sans-serif"
+TOKENS = {"light": LIGHT, "dark": DARK}
+
+# Sequential maps of even lightness steps; the background colour is put before the first entry.
+_SEQUENTIAL = {
+    "light": ("#d5e8ef", "#a3cfdd", "#6bb1cb", "#3c8fb8", "#226b9f", "#1b487f", "#152855"),
+    "dark": ("#2b2a5a", "#56307f", "#8a3d87", "#c04f7c", "#e87462", "#f9a865", "#fde7a4"),
+}
+# For points, every entry must stand out from both backgrounds.
+CONTINUOUS = (
+    "#3b4cc0", "#4a63d3", "#4f7fd0", "#4a98c0", "#42aca6", "#4cbb86", "#77c55f", "#a8c741",
+    "#d1bf35", "#ecac33", "#f59333", "#f27838", "#e65d3f", "#d34346", "#b92c4c", "#9a1c50",
+)  # fmt: skip
+
+
+def scale(mode: str) -> list[list[Any]]:
+    """The sequential plotly colour scale whose zero is the page's background."""
+    colours = (TOKENS[mode]["background"], *_SEQUENTIAL[mode])
+    return [[float(p), c] for p, c in zip(np.linspace(0, 1, len(colours)), colours, strict=True)]
+
+
+def gradient(mode: str) -> str:
+    """The same scale as a style-sheet gradient, for legends."""
+    return f"linear-gradient(to right, {', '.join(colour for _, colour in scale(mode))})"
+
+
+def layout(mode: str, **changes: Any) -> dict[str, Any]:
+    """Plotly layout shared by every figure: transparent, no grid, thin axes, tabular 12 px text."""
+    tokens = TOKENS[mode]
+    axis = {
+        "showgrid": False, "zeroline": False, "showline": True, "linecolor": tokens["rule"], "ticks": "outside",
+        "ticklen": 3, "tickcolor": tokens["rule"], "title": {"font": {"size": 12}, "standoff": 4},
+        "tickfont": {"size": 12},
+    }  # fmt: skip
+    base = {
+        "template": None, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "showlegend": False,
+        "font": {"family": FONT, "size": 12, "color": tokens["muted"]}, "margin": {"l": 40, "r": 6, "t": 8, "b": 42},
+        "hoverlabel": {
+            "bgcolor": tokens["surface"], "bordercolor": tokens["rule"], "align": "left",
+            "font": {"family": FONT, "size": 13, "color": tokens["text"]},
+        },
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": tokens["muted"], "activecolor": tokens["accent"]},
+        "xaxis": axis, "yaxis": axis,
+    }  # fmt: skip
+    for key, value in changes.items():
+        base[key] = {**base[key], **value} if key in ("xaxis", "yaxis", "margin") else value
+    return base
+
+
+def variables() -> str:
+    """Style-sheet rules that name the tokens, once for each colour scheme."""
+    rules = []
+    for mode, tokens in TOKENS.items():
+        pairs = {**tokens, "scale": gradient(mode)}
+        body = "".join(f"--{name}: {value};" for name, value in pairs.items())
+        rules.append(f'[data-mantine-color-scheme="{mode}"] {{{body}}}')
+    return f":root {{--font: {FONT};}}\n" + "\n".join(rules)

@@ -1,0 +1,144 @@
+"""Spec strings, and what every method must keep whatever its parts."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lab.train
+from lab.backbones import build_model
+from lab.errors import UserError
+from lab.methods import METHODS, Method, Parts, describe, parse
+from lab.model import Model
+from lab.posteriors import PointHead
+from lab.schedules import constant
+from lab.terms import KL
+from lab.train import Settings, Trainer
+
+BOTH = pytest.mark.parametrize("world", ["text", "toy"])
+EVERY = pytest.mark.parametrize("name", METHODS)
+
+
+@pytest.fixture
+def make(request, text_data, text_network, toy_data, toy_network):
+    """A seeded model of a method and a batch for it, on text or on the toy."""
+
+    def build(name: str, world: str):
+        data, network = (text_data, text_network) if world == "text" else (toy_data, toy_network)
+        torch.manual_seed(0)
+        model = build_model(parse(name).parts(), network)
+        return model, next(iter(data.train(1))), data, network
+
+    return build
+
+
+@EVERY
+def test_spec_of_defaults_is_the_name(name):
+    assert parse(name).spec == name
+    assert parse(f"{name}()") == parse(name)
+
+
+@given(beta=st.floats(0, 100).map(lambda x: float(f"{x:g}")), anneal=st.integers(0, 50))
+def test_spec_round_trips(beta, anneal):
+    method = Method("beta_vae", {"beta": beta, "anneal": float(anneal)})
+    assert parse(method.spec) == method
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("nothing", "unknown method 'nothing'; there are lstm_lm, ae, vae"),
+        ("vae(beta=1)", "vae has no option 'beta'; its options: anneal, start"),
+        ("beta_vae(beta=-1)", "beta=-1 must be float, at least 0"),
+        ("beta_vae(beta=1e999)", "must be float"),
+        ("dg_vae(aggregation=0)", "int, at least 1 or None"),
+        ("dg_vae(aggregation=1.5)", "int, at least 1 or None"),
+        ("clvae(on='x')", "'z' or 'h'"),
+        ("vae(anneal=__import__('os').getpid())", "plain value"),
+        ("vae(anneal=1, anneal=2)", "vae"),
+        ("vae(3)", "not a method spec"),
+        ("vae anneal", "not a method spec"),
+        ("vae()()", "not a method spec"),
+        ("", "not a method spec"),
+    ],
+)
+def test_bad_spec_says_what_would_do(spec, says):
+    with pytest.raises(UserError, match=re.escape(says)) as caught:
+        parse(spec)
+    assert "\n" not in str(caught.value)
+
+
+@EVERY
+def test_every_method_names_its_source_and_options(name):
+    about = describe(name)
+    assert about["source"]
+    assert all(option["type"] for option in about["options"].values())
+
+
+def test_the_loop_names_no_method():
+    source = Path(lab.train.__file__).read_text()
+    assert [name for name in METHODS if re.search(rf"\b{name}\b", source)] == []
+
+
+def test_a_term_that_the_posterior_cannot_serve_is_refused_at_once(toy_network):
+    parts = Parts("deterministic", PointHead(), (KL(constant(1)),))
+    with pytest.raises(ValueError, match="KL needs kl of PointHead"):
+        build_model(parts, toy_network)
+
+
+@BOTH
+@EVERY
+def test_each_update_changes_only_its_players(make, name, world):
+    model, batch, _, _ = make(name, world)
+    model.train()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    for update in model.updates(batch, 0.5):
+        players = {p for module in update.players for p in module.parameters() if p.requires_grad}
+        others = {n: p.clone() for n, p in model.named_parameters() if p not in players}
+        before = {p: p.clone() for p in players}
+        update.loss.backward(inputs=list(players))
+        optimiser.step()
+        optimiser.zero_grad()
+        after = dict(model.named_parameters())
+        assert all(torch.equal(after[n], old) for n, old in others.items())
+        assert any(not torch.equal(p, old) for p, old in before.items())
+
+
+@EVERY
+def test_all_parameters_are_somebodys(make, name):
+    model, _, _, _ = make(name, "text")
+    owned = {p for m in (*model.players(), *model.critics()) for p in m.parameters()}
+    assert set(model.parameters()) == owned
+
+
+@BOTH
+@EVERY
+def test_a_short_training_lowers_the_reconstruction(name, world, make, tmp_path):
+    _, _, data, network = make(name, world)
+    settings = Settings(epochs=2, lr=2e-2, nll_items=8, nll_samples=2, final_items=8, final_samples=2)
+    trainer = Trainer(parse(name), network, data, settings, tmp_path / "run", progress_bar=False)
+    assert trainer.run() == "finished"
+    from lab.runs import open_run
+
+    values = [r["reconstruction"] for r in open_run(tmp_path / "run").metrics("valid")]
+    assert len(values) == 3
+    assert all(map(math.isfinite, values))
+    assert values[-1] < values[0]
+
+
+def test_two_views_double_the_batch_only_in_training(make):
+    model, batch, _, _ = make("clvae", "text")
+    assert len(model.train().infer(batch).z) == 2 * batch.size
+    assert len(model.eval().infer(batch).z) == batch.size
+
+
+def test_the_loss_is_the_sum_of_its_parts(make):
+    model, batch, _, _ = make("beta_vae", "text")
+    (update,) = model.updates(batch, 5.0)
+    assert isinstance(model, Model)
+    assert list(update.parts) == ["reconstruction", "KL"]
+    assert float(update.loss) == pytest.approx(sum(float(p) for p in update.parts.values()))

@@ -1,0 +1,372 @@
+"""The run folder: what is written is read back, and whatever is damaged is named."""
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from lab import look, views
+from lab.errors import UserError
+from lab.runs import Latents, RunWriter, list_runs, open_run, write_latents
+from lab.runs.layout import latents_file, read_jsonl, run_file, write_jsonl
+from lab.runs.writer import items_table
+
+GAUSSIAN = Latents("gaussian", np.eye(6, 3, dtype="f4"), np.zeros((6, 3), "f4"))
+numbers = st.floats(-50, 50, width=32)
+words = st.text(st.characters(blacklist_categories=("Cs",)), max_size=20)
+
+
+def write_run(folder: Path, epochs: int = 3, **info) -> Path:
+    """A run with AU 0, 1, 2, ... and one interpolation per epoch."""
+    base = {"spec": "vae", "corpus": {"name": "tiny"}, "items": 6}
+    with RunWriter(folder, {**base, **info}) as writer:
+        writer.write_items(items_table(6))
+        write_epochs(writer, range(epochs))
+        writer.commit(status="finished", epoch=epochs - 1)
+    return folder
+
+
+def write_epochs(writer: RunWriter, epochs: range) -> None:
+    for epoch in epochs:
+        record = {"split": "valid", "au": epoch, "kl": 0.5 * epoch, "kl_stderr": 0.1}
+        path = {"pair": [0, 1], "a": "x", "b": "y", "weights": [0.0, 1.0], "texts": ["x", "y"]}
+        writer.write_epoch(epoch, GAUSSIAN, [record], [path])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    data=st.data(),
+    count=st.integers(2, 6),
+    width=st.integers(1, 4),
+    family=st.sampled_from(["gaussian", "point", "samples", "vmf"]),
+)
+def test_written_latents_are_read_back_bit_for_bit(tmp_path_factory, data, count, width, family):
+    shapes = {
+        "gaussian": {"mean": (count, width), "log_variance": (count, width)},
+        "point": {"mean": (count, width)},
+        "samples": {"samples": (count, data.draw(st.integers(1, 3)), width)},
+        "vmf": {"mean": (count, width), "concentration": (count,)},
+    }[family]
+    given_arrays = {
+        n: data.draw(arrays(np.float32, s, elements=numbers)) for n, s in shapes.items()
+    }
+    texts = data.draw(st.lists(words, min_size=count, max_size=count))
+    folder = tmp_path_factory.mktemp("run")
+    write_latents(folder, **given_arrays, texts=texts, labels={"k": list(range(count))}, spec="s")
+    run = open_run(folder)
+    latents = run.latents()
+    assert latents.family == family
+    for name, array in given_arrays.items():
+        assert np.array_equal(getattr(latents, name), array)
+    assert run.items["text"].to_list() == texts
+    assert run.labels == ["k"]
+    assert run.dimensions().height == width
+
+
+@given(st.lists(st.dictionaries(words, words)))
+@settings(max_examples=30, deadline=None)
+def test_jsonl_keeps_every_character_of_its_records(tmp_path_factory, records):
+    path = tmp_path_factory.mktemp("jsonl") / "records.jsonl"
+    write_jsonl(path, records)
+    assert read_jsonl(path) == records
+
+
+def test_line_separators_inside_a_text_do_not_break_its_record(tmp_path):
+    write_jsonl(tmp_path / "r.jsonl", [{"text": "a\u2028b\x85c"}])
+    assert read_jsonl(tmp_path / "r.jsonl") == [{"text": "a\u2028b\x85c"}]
+
+
+def test_later_epochs_extend_a_written_run(tmp_path):
+    for epoch in (3, 1):
+        write_latents(tmp_path / "r", mean=np.full((4, 2), epoch), epoch=epoch, spec="mine")
+    run = open_run(tmp_path / "r")
+    assert (run.epochs, run.spec, run.info["epoch"]) == ([1, 3], "mine", 3)
+    assert run.latents(1).mean[0, 0] == 1
+    assert run.dimensions()["epoch"].to_list() == [1, 1, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({}, "need mean"),
+        ({"mean": np.zeros(3)}, r"mean has shape \[3\]"),
+        ({"mean": np.zeros((1, 2))}, "two items"),
+        ({"mean": np.zeros((3, 2)), "log_variance": np.zeros((2, 2))}, "log_variance has shape"),
+        ({"mean": np.array([[0, 1], [np.nan, 1]])}, "not finite, first in item 1"),
+        ({"mean": np.zeros((3, 2)), "log_variance": np.full((3, 2), 400)}, "within ±300"),
+        ({"mean": np.full((3, 2), "x")}, "not an array of numbers"),
+        ({"mean": np.zeros((3, 2)), "texts": ["a"]}, "texts: 1 entries for 3"),
+        ({"mean": np.zeros((3, 2)), "labels": {"k": [1, 2]}}, "k: 2 entries for 3"),
+        ({"mean": np.zeros((3, 2)), "labels": {"text": [1, 2, 3]}}, "column of every run"),
+    ],
+)
+def test_unfit_latents_are_refused_before_anything_is_written(tmp_path, arrays, complaint):
+    with pytest.raises(UserError, match=complaint):
+        write_latents(tmp_path / "r", **arrays)
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_epoch_with_another_item_count_is_refused_and_the_run_kept(tmp_path):
+    write_latents(tmp_path / "r", mean=np.zeros((4, 2)))
+    with pytest.raises(UserError, match="holds 4 items, the new epoch has 5"):
+        write_latents(tmp_path / "r", mean=np.zeros((5, 2)), epoch=1)
+    assert open_run(tmp_path / "r").epochs == [0]
+
+
+@pytest.mark.parametrize("kept", [0, 20, 150])
+def test_a_truncated_latents_file_is_named(tmp_path, kept):
+    path = latents_file(write_run(tmp_path / "r"), 2)
+    path.write_bytes(path.read_bytes()[:kept])
+    run = open_run(tmp_path / "r")
+    with pytest.raises(UserError, match=r"epoch-0002\.safetensors: truncated"):
+        run.latents(2)
+    assert len(run.latents(1)) == 6
+
+
+def test_epochs_that_were_not_dumped_are_named(tmp_path):
+    with pytest.raises(UserError, match="epoch 7 was not dumped"):
+        open_run(write_run(tmp_path / "r")).latents(7)
+    with pytest.raises(UserError, match="no latents dumped"):
+        open_run(write_run(tmp_path / "empty", epochs=0)).latents()
+
+
+def test_a_count_of_items_other_than_of_latents_is_named(tmp_path):
+    folder = write_run(tmp_path / "r")
+    items_table(5).write_parquet(folder / "items.parquet")
+    with pytest.raises(UserError, match=r"6 latents, but items\.parquet lists 5"):
+        open_run(folder).latents()
+
+
+@pytest.mark.parametrize("name", ["items", "dimensions"])
+def test_a_damaged_table_is_named(tmp_path, name):
+    folder = write_run(tmp_path / "r")
+    (folder / f"{name}.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(UserError, match=rf"{name}\.parquet: truncated"):
+        run = open_run(folder)
+        run.items if name == "items" else run.dimensions()
+
+
+def test_a_torn_last_line_is_passed_over_and_a_broken_line_is_named(tmp_path):
+    folder = write_run(tmp_path / "r")
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 3, "spl')
+    assert [r["epoch"] for r in open_run(folder).metrics("valid")] == [0, 1, 2]
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write("\n")
+    with pytest.raises(UserError, match=r"metrics\.jsonl: .*mend or delete"):
+        open_run(folder).metrics()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 1, "spec": "vae"}'])
+def test_a_broken_description_is_named(tmp_path, text):
+    run_file(write_run(tmp_path / "r")).write_text(text)
+    with pytest.raises(UserError, match=r"run\.json: not a run's description"):
+        open_run(tmp_path / "r")
+
+
+def test_a_newer_format_is_refused_with_a_way_out(tmp_path):
+    path = run_file(write_run(tmp_path / "r"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
+    with pytest.raises(UserError, match=r"format version 99.*upgrade"):
+        open_run(tmp_path / "r")
+
+
+def test_a_folder_without_a_run_is_said_to_be_none(tmp_path):
+    with pytest.raises(UserError, match="not a run folder"):
+        open_run(tmp_path)
+
+
+def test_two_processes_cannot_write_one_run(tmp_path):
+    info = {"spec": "vae", "corpus": {"name": "tiny"}}
+    with RunWriter(tmp_path / "r", info):
+        code = (
+            "import sys; from lab.runs import write_latents; from lab.errors import UserError\n"
+            "try: write_latents(sys.argv[1], mean=[[0.0], [1.0]])\n"
+            "except UserError as error: print(error)"
+        )
+        command = [sys.executable, "-c", code, str(tmp_path / "r")]
+        told = subprocess.run(
+            command, capture_output=True, text=True, cwd=Path(__file__).parents[1]
+        )
+        with pytest.raises(UserError, match="another process"), RunWriter(tmp_path / "r", info):
+            pass
+    assert "another process is writing this run" in told.stdout
+    write_latents(tmp_path / "r", mean=[[0.0], [1.0]])
+    assert open_run(tmp_path / "r").status == "finished"
+
+
+def test_what_is_not_committed_is_not_yet_part_of_the_run(tmp_path):
+    info = {"spec": "vae", "corpus": {"name": "tiny"}}
+    with RunWriter(tmp_path / "r", info) as writer:
+        writer.write_items(items_table(6))
+        writer.commit()
+        writer.write_epoch(0, GAUSSIAN, [{"split": "valid", "au": 3}])
+        assert open_run(tmp_path / "r").epochs == []
+        writer.commit()
+        assert open_run(tmp_path / "r").epochs == [0]
+    assert not list((tmp_path / "r").rglob("*.tmp"))
+
+
+def test_keep_until_forgets_later_epochs_and_writing_them_again_restores_the_run(tmp_path):
+    folder = write_run(tmp_path / "r")
+    whole = open_run(folder)
+    before = [whole.metrics(), whole.interpolations(), whole.dimensions().rows(), whole.epochs]
+    with RunWriter(folder, whole.info) as writer:
+        writer.keep_until(0)
+        writer.commit()
+        run = open_run(folder)
+        assert {r["epoch"] for r in [*run.metrics(), *run.interpolations()]} == {0}
+        assert (run.epochs, run.dimensions()["epoch"].unique().to_list()) == ([0], [0])
+        write_epochs(writer, range(1, 3))
+        writer.commit()
+    again = open_run(folder)
+    after = [again.metrics(), again.interpolations(), again.dimensions().rows(), again.epochs]
+    assert after == before
+
+
+def test_runs_are_listed_with_one_line_for_each_that_cannot_be_read(tmp_path):
+    root = tmp_path / "runs"
+    write_run(root / "b" / "vae" / "0")
+    write_run(root / "a" / "vae" / "1")
+    run_file(write_run(root / "c" / "vae" / "0")).write_text("{")
+    runs, problems = list_runs(root)
+    assert [run.id for run in runs] == ["a/vae/1", "b/vae/0"]
+    assert len(problems) == 1
+    assert "c/vae/0/run.json" in problems[0]
+
+
+def test_links_out_of_the_runs_folder_are_not_followed(tmp_path):
+    outside = write_run(tmp_path / "outside")
+    root = tmp_path / "runs"
+    write_run(root / "in")
+    (root / "folder").symlink_to(outside)
+    (root / "file").mkdir()
+    (root / "file" / "run.json").symlink_to(outside / "run.json")
+    assert [run.id for run in list_runs(root)[0]] == ["in"]
+
+
+def test_a_missing_runs_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        list_runs(tmp_path / "nowhere")
+
+
+def test_a_running_run_whose_process_is_gone_is_interrupted(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    path = run_file(write_run(tmp_path / "r"))
+
+    def status(process: dict) -> str:
+        info = json.loads(path.read_text()) | {"status": "running", "process": process}
+        path.write_text(json.dumps(info))
+        return open_run(tmp_path / "r").status
+
+    assert status({"pid": child.pid, "host": platform.node()}) == "interrupted"
+    assert status({"pid": 1, "host": platform.node()}) == "running"
+    assert status({"pid": child.pid, "host": "another machine"}) == "running"
+
+
+def test_time_is_in_the_runs_own_unit(tmp_path):
+    unit = {"name": "iteration", "per_epoch": 5000}
+    assert open_run(write_run(tmp_path / "t", unit=unit)).time(3) == "iteration 15000"
+    assert open_run(write_run(tmp_path / "r")).time(3) == "epoch 3"
+
+
+@pytest.mark.parametrize("family", ["gaussian", "samples", "point", "vmf"])
+def test_the_density_of_every_family_integrates_to_one(family):
+    rng = np.random.default_rng(0)
+    mean = rng.normal(size=(400, 3)).astype("f4")
+    mean[:, 1] /= 2
+    latents = {
+        "gaussian": Latents("gaussian", mean, np.full((400, 3), -2, "f4")),
+        "samples": Latents(
+            "samples", mean, samples=mean[:, None] + rng.normal(size=(400, 4, 3)) / 4
+        ),
+        "point": Latents("point", mean),
+        "vmf": Latents("vmf", mean, concentration=np.ones(400, "f4")),
+    }[family]
+    x, y, density = views.density(latents, (0, 1), limit=6.0, points=100)
+    mass = density * (x[1] - x[0]) * (y[1] - y[0])
+    assert density.min() >= 0
+    assert mass.sum() == pytest.approx(1, abs=0.02)
+    spread = np.sqrt([(mass * x[None, :] ** 2).sum(), (mass * y[:, None] ** 2).sum()])
+    assert spread[0] > 1.5 * spread[1]
+
+
+def test_the_binned_density_is_near_the_exact_one():
+    rng = np.random.default_rng(0)
+    latents = Latents("gaussian", rng.normal(size=(500, 2)), rng.normal(-1, 0.2, (500, 2)))
+    exact, binned = (views.density(latents, points=100, method=m)[2] for m in ("exact", "binned"))
+    assert np.abs(exact - binned).max() < 0.05 * exact.max()
+
+
+def test_dimensions_are_ordered_by_activity():
+    mean = np.random.default_rng(0).normal(size=(200, 3)) * [0.1, 2, 1]
+    assert views.activity_order(Latents("point", mean)).tolist() == [1, 2, 0]
+
+
+def test_series_put_the_standard_estimator_first_and_leave_out_the_final_record(tmp_path):
+    with RunWriter(tmp_path / "r", {"spec": "ivae", "corpus": {"name": "tiny"}}) as writer:
+        for epoch, record in enumerate(
+            [{"kl_dual": -3.0}, {"kl_dual": 1.0, "kl": 2.0, "kl_stderr": 0.5}]
+        ):
+            writer.write_epoch(epoch, None, [{"split": "valid", **record}])
+        writer.write_epoch(2, None, [{"split": "valid", "kl": 9.0, "final": True}])
+        writer.commit(status="finished")
+    run = open_run(tmp_path / "r")
+    exact, dual = views.series(run, "kl")
+    assert (exact.estimator, exact.values.tolist(), exact.stderr.tolist()) == ("", [2.0], [0.5])
+    assert (dual.estimator, dual.epochs.tolist(), dual.stderr) == ("dual", [0, 1], None)
+    assert views.latest(run, "kl") == (2.0, "")
+    assert views.latest(run, "mi") is None
+
+
+@pytest.mark.parametrize(
+    ("units", "opening"),
+    [
+        ([(3, 3), (0, 3)], "Collapsed: 0 of 3 units active since epoch 1."),
+        ([(3, 0)], "Active but holey: 3 of 3 units active, only 0 match"),
+        ([(1, 3)], "Partly collapsed: 1 of 3"),
+        ([(3, 3)], "Active and consistent: 3 of 3"),
+        ([(3, None)], "3 of 3 units active; deterministic"),
+    ],
+)
+def test_the_verdict_names_what_happened(tmp_path, units, opening):
+    with RunWriter(tmp_path / "r", {"spec": "vae", "corpus": {"name": "tiny"}}) as writer:
+        writer.write_items(items_table(6))
+        for epoch, (au, cu) in enumerate(units):
+            record = {"split": "valid", "au": au} | ({} if cu is None else {"cu": cu})
+            writer.write_epoch(epoch, GAUSSIAN, [record])
+        writer.commit(status="finished")
+    assert views.verdict(open_run(tmp_path / "r")).startswith(opening)
+
+
+def test_the_verdict_of_runs_without_figures(tmp_path):
+    write_latents(tmp_path / "latents", mean=np.eye(3))
+    assert views.verdict(open_run(tmp_path / "latents")) == "Latents without recorded figures."
+    assert views.verdict(open_run(write_run(tmp_path / "lm", epochs=0))) == "No latent space."
+    failed = open_run(write_run(tmp_path / "failed"))
+    failed.info["error"] = "KL became NaN"
+    assert views.verdict(failed) == "Failed: KL became NaN"
+
+
+def test_dimension_statistics_hold_the_closed_forms(tmp_path):
+    table = open_run(write_run(tmp_path / "r", epochs=1)).dimensions()
+    assert table["variance_of_mean"].to_numpy() == pytest.approx(np.eye(6, 3).var(0, ddof=1))
+    assert table["kl"].to_numpy() == pytest.approx(np.full(3, 1 / 12))
+    assert table["mean_of_variance"].to_list() == [1, 1, 1]
+    assert table["marginal_kl"].dtype == pl.Float64
+
+
+def test_options_of_a_family_differ_in_colour_and_share_its_dash():
+    specs = [f"beta_vae(beta={beta})" for beta in (0.1, 0.2, 0.4)]
+    assert len({look.colour(spec) for spec in specs}) == 3
+    assert len({look.dash(spec) for spec in specs}) == 1
+    assert look.colour(specs[2]) == look.colour("beta_vae")
