@@ -29,7 +29,7 @@ MARKS = {
 
 
 @styled
-def kl_mi_curves(runs: Sequence[Run], split: str = "valid") -> Figure:
+def kl_mi_curves(runs: Sequence[Run]) -> Figure:
     """One row per corpus: KL (left) and MI (right), nats per sentence, over epochs or iterations.
 
     Every estimator a run recorded is a line; all but the standard one are marked and named in the
@@ -37,7 +37,7 @@ def kl_mi_curves(runs: Sequence[Run], split: str = "valid") -> Figure:
     if no run recorded KL or MI.
     """
     shown = need(
-        [r for r in runs if any(views.series(r, q, split) for q in ("kl", "mi"))], "KL or MI curves"
+        [r for r in runs if any(views.series(r, q) for q in ("kl", "mi"))], "KL or MI curves"
     )
     groups = by_corpus(shown)
     sheet = figure(TWO_COLUMNS, 2.2 * len(groups) + 0.35)
@@ -47,7 +47,7 @@ def kl_mi_curves(runs: Sequence[Run], split: str = "valid") -> Figure:
             panel = axes[row, column]
             title = views.QUANTITIES[quantity][0]
             for run, name in zip(group, names(group), strict=True):
-                _curves(panel, run, name, quantity, split)
+                _curves(panel, run, name, quantity)
             _finish(panel, group[0], f"{title} (nats)")
             heading(panel, lettered(2 * row + column, "" if column else corpus))
         _ceiling(axes[row, 1], group)
@@ -55,10 +55,10 @@ def kl_mi_curves(runs: Sequence[Run], split: str = "valid") -> Figure:
     return sheet
 
 
-def _curves(axes: Axes, run: Run, name: str, quantity: str, split: str) -> None:
+def _curves(axes: Axes, run: Run, name: str, quantity: str) -> None:
     colour, line = look.colour(run.spec), look.linestyle(run.spec)
     per_epoch = run.info.get("unit", {}).get("per_epoch", 1)
-    for curve in views.series(run, quantity, split):
+    for curve in views.series(run, quantity):
         x = curve.epochs * per_epoch
         label = f"{name}, {curve.estimator}" if curve.estimator else name
         marks = MARKS.get(curve.estimator, {})

@@ -85,6 +85,13 @@ def _rate(text: str) -> float:
     return value
 
 
+def _renamed(text: str) -> tuple[str, str]:
+    what, equals, name = text.partition("=")
+    if not (what and equals and name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form WHAT=NAME")
+    return what, name
+
+
 def _common_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--lr", type=_rate, help="learning rate instead of the preset's")
@@ -136,9 +143,11 @@ def _figure_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _import_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("file", type=Path, help=".npz, .safetensors or .parquet")
+    sub.add_argument("file", type=Path, help=".npz, .safetensors, .parquet, .csv or .tsv")
     sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS)
     sub.add_argument("--name", help="name of the run (default: the file's)")
+    sub.add_argument("--key", action="append", default=[], type=_renamed, metavar="WHAT=NAME",
+                     help="what an array is called in the file, e.g. mean=encoder_mu")
     sub.add_argument("--texts", type=Path, help="one sentence per line")
     sub.add_argument("--labels", type=Path, help=".csv, .tsv or .parquet, one row per item")
     sub.add_argument("--epoch", type=int, default=0)
@@ -232,6 +241,7 @@ def _import(options: argparse.Namespace) -> None:
         texts=options.texts,
         labels=options.labels,
         epoch=options.epoch,
+        keys=dict(options.key),
     )
     _report([str(folder)], options)
 

@@ -15,6 +15,7 @@ from torch.distributions import Distribution, MixtureSameFamily, MultivariateNor
 
 from lab import metrics
 from lab.data import Data
+from lab.runs.figures import latent_figures
 from lab.model import Model, State
 from lab.posteriors import LinearPushForward, standard_log_prob
 from lab.runs import Latents
@@ -53,7 +54,11 @@ def evaluate(
     """
     with evaluating(model):
         latents, record = _pass(model, data, split, rows, selection == "objective", device)
-        record |= latent_metrics(latents, record) if latents is not None else {}
+        if latents is not None:
+            record |= latent_figures(latents)
+        for kind in ("", "_dual"):
+            if f"kl{kind}" in record:
+                record[f"negative_elbo{kind}"] = record["reconstruction"] + record[f"kl{kind}"]
         nll = importance_nll(model, data, split, nll_rows, nll_samples, device)
     if nll is not None:
         record |= {"nll": nll.value, "nll_stderr": nll.stderr}
@@ -103,48 +108,6 @@ def posterior_arrays(family: str, q: Distribution) -> dict[str, np.ndarray]:
     else:
         tensors = {"mean": q.mean}
     return {name: t.float().cpu().numpy() for name, t in tensors.items()}
-
-
-def latent_metrics(latents: Latents, record: dict[str, float]) -> dict[str, float]:
-    """Figures of the latent space by family; estimates that are not the closed form carry their own names."""
-    figures = {"au": metrics.active_units(latents.mean)}
-    if latents.family == "gaussian":
-        figures |= _gaussian_metrics(latents.mean, latents.log_variance)
-        figures["negative_elbo"] = record["reconstruction"] + figures["kl"]
-    elif latents.family == "samples":
-        figures |= _sample_metrics(latents.samples)
-        if "kl" in record:
-            figures["negative_elbo"] = record["reconstruction"] + record["kl"]
-        if "kl_dual" in record:
-            figures["negative_elbo_dual"] = record["reconstruction"] + record["kl_dual"]
-    return figures
-
-
-def _gaussian_metrics(mean: np.ndarray, log_variance: np.ndarray) -> dict[str, float]:
-    """KL in closed form, MI by one draw per item; the rest by difference, so that all parts add up exactly."""
-    split = metrics.elbo_decomposition(mean, log_variance)
-    kl = float(metrics.gaussian_kl(mean, log_variance).sum(1).mean())
-    aggregated = kl - split.mutual_information
-    return {
-        "kl": kl,
-        "mi": split.mutual_information,
-        "mi_stderr": split.stderr["mutual_information"],
-        "aggregated_kl": aggregated,
-        "total_correlation": aggregated - float(split.dimension_kl.sum()),
-        "cu": metrics.consistent_units(mean, log_variance),
-    }
-
-
-def _sample_metrics(samples: np.ndarray) -> dict[str, float]:
-    mean, log_variance = metrics.moments(samples)
-    split = metrics.elbo_decomposition(mean, log_variance)
-    marginal = metrics.marginal_kl_from_samples(samples)
-    return {
-        "kl_moment": split.kl,
-        "mi_moment": split.mutual_information,
-        "aggregated_kl_moment": split.aggregated_kl,
-        "cu_samples": int((marginal < 0.03).sum()),
-    }
 
 
 def _shared_gaussian(q: LinearPushForward) -> tuple[np.ndarray, np.ndarray]:

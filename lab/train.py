@@ -1,6 +1,5 @@
 """The one training loop. It knows updates, players and epochs, and no method by name."""
 
-import dataclasses
 import json
 import math
 import platform
@@ -25,6 +24,7 @@ from lab.interpolation import interpolation_records
 from lab.methods import Method
 from lab.model import Update
 from lab.runs import RunWriter, open_run
+from lab.runs.figures import take
 from lab.runs.layout import run_file
 from lab.schedules import END
 
@@ -222,9 +222,7 @@ class Trainer:
         )
         if not math.isfinite(record["selection"]):
             raise Diverged(f"the validation {self.selection} became {record['selection']} after epoch {progress.epoch}")
-        probe = latents and dataclasses.replace(
-            latents, **{k: v[data.probe] for k, v in _arrays(latents).items()}
-        )
+        probe = latents and take(latents, data.probe)
         training = {"split": "train", "loss": sum(v for k, v in sums.items() if "critic" not in k), **sums}
         records = [{"split": "valid", **record}, *([training | {"lr": progress.lr}] if sums else [])]
         with evaluating(self.model):
@@ -266,9 +264,10 @@ class Trainer:
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """One optimiser for the model and, if there are opponents, one for them."""
         kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[self.settings.optimiser]
-        optimisers = {"model": kind(_parameters(self.model.players()), lr=self.progress.lr)}
+        model = _parameters(self.model.players())
+        optimisers = {"model": kind(model, lr=self.progress.lr, fused=True)}
         if critics := _parameters(self.model.critics()):
-            optimisers["critic"] = torch.optim.Adam(critics, lr=self.settings.critic_lr)
+            optimisers["critic"] = torch.optim.Adam(critics, lr=self.settings.critic_lr, fused=True)
         return optimisers
 
     def _show(self, bar: tqdm, record: dict[str, float]) -> None:
@@ -284,10 +283,6 @@ def _subset(count: int, limit: int, seed: int) -> np.ndarray:
     if count <= limit:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
-
-
-def _arrays(latents: Any) -> dict[str, np.ndarray]:
-    return {k: v for k, v in vars(latents).items() if isinstance(v, np.ndarray)}
 
 
 def _as_json(value: Any) -> Any:

@@ -61,9 +61,9 @@ def activity_order(latents: Latents) -> np.ndarray:
     return np.argsort(-variance_of_means(latents.mean), kind="stable")
 
 
-def series(run: Run, quantity: str, split: str = "valid") -> list[Series]:
-    """The curves of one quantity: one per estimator that the run recorded, the standard one first."""
-    records = [r for r in run.metrics(split) if not r.get("final")]
+def series(run: Run, quantity: str) -> list[Series]:
+    """The curves of one quantity on the dumped split, one per estimator recorded, the standard one first."""
+    records = [r for r in run.metrics() if r["split"] != "train" and not r.get("final")]
     found = []
     for key, estimator in QUANTITIES[quantity][2].items():
         rows = [r for r in records if r.get(key) is not None]
@@ -80,9 +80,9 @@ def series(run: Run, quantity: str, split: str = "valid") -> list[Series]:
     return found
 
 
-def latest(run: Run, quantity: str, split: str = "valid") -> tuple[float, str] | None:
+def latest(run: Run, quantity: str) -> tuple[float, str] | None:
     """The newest value of a quantity and the name of its estimator; None if the run has none."""
-    curves = series(run, quantity, split)
+    curves = series(run, quantity)
     return (float(curves[0].values[-1]), curves[0].estimator) if curves else None
 
 

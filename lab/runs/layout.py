@@ -31,6 +31,12 @@ def latents_file(folder: Path, epoch: int) -> Path:
     return folder / "latents" / f"epoch-{epoch:04d}.safetensors"
 
 
+def dumped_epochs(folder: Path) -> list[int]:
+    """Epochs with a latents file, ascending, also those that run.json does not list yet."""
+    files = (folder / "latents").glob("epoch-*.safetensors")
+    return sorted(int(f.stem.removeprefix("epoch-")) for f in files)
+
+
 def replace(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` fill a temporary file and move it over `path`, so that no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,11 @@ import polars as pl
 from lab.errors import UserError
 from lab.metrics import gaussian_kl, marginal_kl, moments, variance_of_means
 from lab.metrics.arrays import LARGEST_LOG_VARIANCE
+from lab.runs.figures import latent_figures
 from lab.runs.layout import (
     FORMAT_VERSION,
     ITEM_COLUMNS,
+    dumped_epochs,
     latents_file,
     read_jsonl,
     run_file,
@@ -66,14 +68,15 @@ class RunWriter:
         self.info["items"] = len(items)
 
     def keep_until(self, epoch: int) -> None:
-        """Forget everything later than `epoch`, so that a resumed run writes it once more."""
+        """Forget everything later than `epoch` and the final figures; a resumed run writes them once more."""
         for name in ("metrics.jsonl", "interpolations.jsonl"):
             path = self.folder / name
-            write_jsonl(path, [r for r in read_jsonl(path) if r["epoch"] <= epoch])
+            kept = [r for r in read_jsonl(path) if r["epoch"] <= epoch and not r.get("final")]
+            write_jsonl(path, kept)
         table = self.folder / "dimensions.parquet"
         if table.exists():
             write_table(table, pl.read_parquet(table).filter(pl.col("epoch") <= epoch))
-        self.info["dumped"] = [e for e in self.info["dumped"] if e <= epoch]
+        self.info["dumped"] = [e for e in dumped_epochs(self.folder) if e <= epoch]
 
     def write_epoch(
         self,
@@ -182,8 +185,8 @@ def write_latents(
     """Write latents of any model as one epoch of a run folder; call again with later epochs to extend it.
 
     Give mean [N, D] alone (deterministic codes), mean and log_variance [N, D] (diagonal Gaussians), samples [N, S, D]
-    (implicit posteriors) or unit-length mean and concentration [N] (von Mises-Fisher). Raises UserError for wrong
-    shapes, for values that are not finite and for a count that differs from the folder's earlier epochs.
+    (implicit posteriors) or unit-length mean and concentration [N] (von Mises-Fisher). The figures of the latent space
+    are computed and recorded beside the `metrics` given. Raises UserError for wrong shapes, for values that are not finite and for a count that differs from the folder's earlier epochs.
     """
     folder = Path(folder)
     latents = _latents(mean, log_variance, samples, concentration)
@@ -196,8 +199,8 @@ def write_latents(
     with RunWriter(folder, info) as writer:
         if not info.get("dumped"):
             writer.write_items(items)
-        records = [{"split": split, **metrics}] if metrics else []
-        writer.write_epoch(epoch, latents, records)
+        record = {"split": split, **latent_figures(latents), **(metrics or {})}
+        writer.write_epoch(epoch, latents, [record])
         writer.commit(status="finished", epoch=max(writer.info["dumped"]))
 
 

@@ -1,0 +1,61 @@
+"""The figures of one dump of latents, by family; estimates that are no closed form carry their own names."""
+
+import dataclasses
+
+import numpy as np
+
+from lab import metrics
+from lab.runs.reader import Latents
+
+CONSISTENT_BELOW = 0.03  # nats of marginal KL (DG-VAE appendix C)
+AT_MOST = 10_000  # items; information costs the square of them, so larger dumps count a random subset
+
+
+def latent_figures(latents: Latents) -> dict[str, float]:
+    """Active units of any family; KL, MI, their difference and consistent units where there is a spread.
+
+    Nats, means over items. Keys: au; of Gaussians kl, mi, mi_stderr, aggregated_kl, total_correlation, cu; of
+    samples kl_moment, mi_moment, aggregated_kl_moment (of the moment-matched Gaussians) and cu_samples (kernel
+    density). More than 10,000 items are represented by a seeded random 10,000 of them.
+    """
+    if len(latents) > AT_MOST:
+        latents = take(latents, np.random.default_rng(0).choice(len(latents), AT_MOST, replace=False))
+    figures: dict[str, float] = {"au": metrics.active_units(latents.mean)}
+    if latents.family == "gaussian":
+        return figures | _of_gaussians(latents)
+    if latents.family == "samples" and latents.samples.shape[1] > 1:
+        return figures | _of_samples(latents)
+    return figures
+
+
+def take(latents: Latents, rows: np.ndarray) -> Latents:
+    """The latents of some items."""
+    arrays = {k: v[rows] for k, v in vars(latents).items() if isinstance(v, np.ndarray)}
+    return dataclasses.replace(latents, **arrays)
+
+
+def _of_gaussians(latents: Latents) -> dict[str, float]:
+    mean, log_variance = latents.mean, latents.log_variance
+    parts = metrics.elbo_decomposition(mean, log_variance)
+    # KL in closed form, MI by one draw per item; the rest by difference, so that all parts add up.
+    kl = float(metrics.gaussian_kl(mean, log_variance).sum(1).mean())
+    aggregated = kl - parts.mutual_information
+    return {
+        "kl": kl,
+        "mi": parts.mutual_information,
+        "mi_stderr": parts.stderr["mutual_information"],
+        "aggregated_kl": aggregated,
+        "total_correlation": aggregated - float(parts.dimension_kl.sum()),
+        "cu": metrics.consistent_units(mean, log_variance, CONSISTENT_BELOW),
+    }
+
+
+def _of_samples(latents: Latents) -> dict[str, float]:
+    parts = metrics.elbo_decomposition(*metrics.moments(latents.samples))
+    marginal = metrics.marginal_kl_from_samples(latents.samples)
+    return {
+        "kl_moment": parts.kl,
+        "mi_moment": parts.mutual_information,
+        "aggregated_kl_moment": parts.aggregated_kl,
+        "cu_samples": int((marginal < CONSISTENT_BELOW).sum()),
+    }
