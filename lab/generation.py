@@ -18,7 +18,7 @@ from lab.methods import parse
 from lab.model import Model
 from lab.runs import Run
 
-MAX_WORDS = 200  # longest text that is encoded or decoded
+MAX_WORDS = 200  # longest text that is encoded
 
 
 def load(run: Run) -> "Generator":
@@ -58,7 +58,7 @@ class Generator:
             return posterior_arrays(self.model.head.family, self.model.infer(batch).q)["mean"]
 
     def decode(
-        self, z: np.ndarray, greedy: bool = True, seed: int = 0, max_length: int = MAX_WORDS
+        self, z: np.ndarray, greedy: bool = True, seed: int = 0, max_length: int = 100
     ) -> list[str]:
         """Texts of codes z [N, D]."""
         generator = torch.Generator().manual_seed(seed)

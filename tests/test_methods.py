@@ -141,4 +141,4 @@ def test_the_loss_is_the_sum_of_its_parts(make):
     (update,) = model.updates(batch, 5.0)
     assert isinstance(model, Model)
     assert list(update.parts) == ["reconstruction", "KL"]
-    assert float(update.loss) == pytest.approx(sum(float(p) for p in update.parts.values()))
+    assert update.loss.item() == pytest.approx(sum(p.item() for p in update.parts.values()))

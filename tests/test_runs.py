@@ -350,6 +350,8 @@ def test_the_verdict_names_what_happened(tmp_path, units, opening):
 
 def test_the_verdict_of_runs_without_figures(tmp_path):
     write_latents(tmp_path / "latents", mean=np.eye(3))
+    assert views.verdict(open_run(tmp_path / "latents")).startswith("3 of 3 units active")
+    (tmp_path / "latents" / "metrics.jsonl").unlink()
     assert views.verdict(open_run(tmp_path / "latents")) == "Latents without recorded figures."
     assert views.verdict(open_run(write_run(tmp_path / "lm", epochs=0))) == "No latent space."
     failed = open_run(write_run(tmp_path / "failed"))

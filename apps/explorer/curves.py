@@ -12,6 +12,7 @@ from dash.exceptions import PreventUpdate
 
 from apps.explorer import cards, panels, plots
 from apps.explorer import state as url
+from apps.explorer.redraw import redraw
 from apps.explorer.view import View
 from lab import look, views
 from lab.errors import UserError
@@ -31,6 +32,7 @@ def layout(view: View, state: url.State) -> Component:
             html.Div(html.Div(id="curve-legend"), className="toolbar"),
             html.Div([_chart(q) for q in CHARTS], className="charts", id="charts"),
             html.Div(_heats(view, chosen), id="heat-columns"),
+            dcc.Store(id="curves-drawn"),
             dcc.Store(id="heat-shown", data=[r.id for r in chosen]),
         ],
         className="page",
@@ -126,13 +128,17 @@ def register(app: Dash, view: View) -> None:
     @app.callback(
         *[Output(f"curve-{q}", "figure") for q in CHARTS],
         Output("curve-legend", "children"),
+        Output("curves-drawn", "data"),
         Input("view", "data"),
         Input("revision", "data"),
         Input("theme", "data"),
+        State("curves-drawn", "data"),
     )
-    def show_charts(search: str, _revision: str, mode: str) -> Any:
+    def show_charts(search: str, _revision: str, mode: str, drawn: list[str] | None) -> Any:
         chosen = view.chosen(url.State.parse(search).runs)
-        return *charts(view, chosen, mode or "light"), cards.run_legend(chosen)
+        figures = charts(view, chosen, mode or "light")
+        changed = [redraw(f, known) for f, known in zip(figures, drawn or [None] * len(CHARTS), strict=True)]
+        return *changed, cards.run_legend(chosen), [f.layout.uirevision for f in figures]
 
     @app.callback(
         Output("heat-columns", "children"),

@@ -121,7 +121,7 @@ def _steps(made: list[tuple[Run, Path]]) -> Component:
     rows = [
         html.Tr([html.Td(f"{w:.1f}"), *(html.Td(_nearest(path, w)) for _, path in made)]) for w in longest
     ]
-    return html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="steps")
+    return html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="steps", style={"--columns": len(made)})
 
 
 def _nearest(path: Path, weight: float) -> str:

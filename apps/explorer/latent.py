@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-import plotly.graph_objects as go
 from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from apps.explorer import cards, panels, text
 from apps.explorer import state as url
+from apps.explorer.redraw import redraw
 from apps.explorer.selection import Selection
 from apps.explorer.view import View
 from lab.runs import Run
@@ -91,6 +91,7 @@ def _card(run: Run) -> Component:
             centres,
             html.P(id=cards.part("verdict", run), className="verdict"),
             dcc.Store(id=cards.part("drawn", run)),
+            dcc.Store(id=cards.part("centred", run)),
         ]
     )
 
@@ -138,23 +139,31 @@ def register(app: Dash, view: View) -> None:
         State({"type": "density", "run": MATCH}, "id"),
         State({"type": "drawn", "run": MATCH}, "data"),
     )
-    def show_density(search: str, _revision: str, mode: str, part: dict[str, str], drawn: str | None) -> Any:
-        stamp = panels.stamp(view, part["run"])
-        if ctx.triggered_id == "revision" and stamp == drawn:
-            raise PreventUpdate
-        return *panels.density_column(view, url.State.parse(search), part["run"], mode or "light"), stamp
+    def show_density(search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any) -> Any:
+        stamp, axes = panels.stamp(view, part["run"]), None
+        if drawn:
+            known, axes = drawn
+            if ctx.triggered_id == "revision" and stamp == known:
+                raise PreventUpdate
+        figure, *words = panels.density_column(view, url.State.parse(search), part["run"], mode or "light")
+        return redraw(figure, axes), *words, [stamp, figure.layout.uirevision]
 
     @app.callback(
         Output({"type": "centres", "run": MATCH}, "figure"),
+        Output({"type": "centred", "run": MATCH}, "data"),
         Input("view", "data"),
         Input({"type": "drawn", "run": MATCH}, "data"),
         Input("theme", "data"),
         Input("selection", "data"),
         State({"type": "centres", "run": MATCH}, "id"),
+        State({"type": "centred", "run": MATCH}, "data"),
     )
-    def show_centres(search: str, _drawn: str, mode: str, selection: Any, part: dict[str, str]) -> go.Figure:
-        state = url.State.parse(search)
-        return panels.centres_column(view, state, part["run"], mode or "light", Selection.parse(selection))
+    def show_centres(
+        search: str, _drawn: Any, mode: str, selection: Any, part: dict[str, str], axes: str | None
+    ) -> Any:
+        state, marked = url.State.parse(search), Selection.parse(selection)
+        figure = panels.centres_column(view, state, part["run"], mode or "light", marked)
+        return redraw(figure, axes), figure.layout.uirevision
 
     @app.callback(Output("selected", "children"), Input("selection", "data"), State("view", "data"))
     def show_selected(selection: Any, search: str) -> Any:

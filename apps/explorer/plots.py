@@ -132,7 +132,8 @@ def curves_figure(
 ) -> go.Figure:
     """Lines over epochs with bands of one standard error; `ceiling` is a thin line (log N for MI)."""
     ground = "tozero" if from_zero else "normal"
-    figure = go.Figure(layout=theme.layout(mode, hovermode="x unified", uirevision="curves"))
+    shown = "|".join([x_title, *(curve.name for curve in curves)])
+    figure = go.Figure(layout=theme.layout(mode, hovermode="x unified", uirevision=shown))
     figure.update_xaxes(title_text=x_title, rangemode="tozero")
     figure.update_yaxes(rangemode=ground, showgrid=True, gridcolor=theme.TOKENS[mode]["rule"], nticks=5)
     for curve in curves:

@@ -1,0 +1,27 @@
+"""Changing a picture in place, so that the reader's zoom and tool stay."""
+
+import plotly.graph_objects as go
+from dash import Patch
+
+READERS = ("range", "autorange")
+
+
+def redraw(figure: go.Figure, known: str | None) -> go.Figure | Patch:
+    """The figure; or, where one of the same `uirevision` stands already, what changes in that one.
+
+    Dash writes a zoom into the figure that the page holds, which takes it out of plotly's own care; a figure sent
+    whole would therefore undo it.
+    """
+    content = figure.to_dict()
+    layout = {"selections": [], **content["layout"]}
+    if known is None or known != layout.get("uirevision"):
+        return figure
+    patch = Patch()
+    patch["data"] = content["data"]
+    for key, value in layout.items():
+        if key in ("xaxis", "yaxis"):
+            for name in value.keys() - set(READERS):
+                patch["layout"][key][name] = value[name]
+        elif key != "dragmode":
+            patch["layout"][key] = value
+    return patch

@@ -1,0 +1,149 @@
+"""The command line: light, scriptable, one line for every mistake."""
+
+import json
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lab.cli import main
+from lab.methods import METHODS
+from lab.runs import open_run, write_latents
+
+SMALL = ["--epochs", "1", "--limit", "64", "--hidden", "8", "--embedding", "8", "--latent", "3", "--quiet"]
+HEAVY = ("torch", "dash", "plotly", "polars", "scipy", "matplotlib", "transformers", "umap")
+
+
+@pytest.mark.parametrize("code", ["import lab", "import lab.cli; lab.cli.parser().format_help()"])
+def test_starting_up_imports_nothing_heavy(code):
+    check = f"import sys; {code}; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_reading_runs_and_metrics_needs_no_torch():
+    check = "import sys, lab.runs, lab.metrics, lab.views, lab.look, lab.exchange, figures; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_train_reports_json_and_writes_where_the_architecture_says(tmp_path, capsys):
+    argv = ["train", "grammar", "bn_vae(gamma=0.9)", "--runs", str(tmp_path), "--seed", "3", "--json", *SMALL]
+    assert main(argv) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["status"] == "finished"
+    assert report["nll"] > 0
+    run = open_run(tmp_path / "grammar" / "bn_vae(gamma=0.9)" / "3")
+    assert run.seed == 3
+    assert run.info["settings"]["network"]["latent"] == 3
+
+
+def test_training_seeds_share_one_corpus(tmp_path):
+    for seed in ("0", "1"):
+        assert main(["train", "grammar", "lstm_lm", "--runs", str(tmp_path), "--seed", seed, *SMALL]) == 0
+    prints = [open_run(tmp_path / "grammar" / "lstm_lm" / s).info["corpus"]["fingerprint"] for s in "01"]
+    assert prints[0] == prints[1]
+
+
+def test_train_on_a_folder_of_labelled_text(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for split in ("train", "valid", "test"):
+        (folder / f"{split}.txt").write_text("good\ta fine day\nbad\ta very long and rainy day\n" * 8)
+    assert main(["train", str(folder), "vae", "--runs", str(tmp_path / "runs"), *SMALL]) == 0
+    run = open_run(tmp_path / "runs" / "mine" / "vae" / "0")
+    assert set(run.items["label"]) == {"good", "bad"}
+
+
+def test_toy_trains_categories(tmp_path):
+    argv = ["toy", "ivae", "--categories", "3", "--iterations", "16", "--runs", str(tmp_path), "--quiet"]
+    assert main(argv) == 0
+    assert open_run(tmp_path / "toy-3" / "ivae" / "0").epochs == list(range(17))
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["train", "nowhere", "vae"], "no corpus or folder 'nowhere'"),
+        (["train", "grammar", "vea"], "unknown method 'vea'"),
+        (["train", "grammar", "vae", "--preset", "huge"], "unknown preset 'huge'"),
+        (["train", "grammar", "vae", "--device", "tpu"], "--device tpu"),
+        (["toy", "vae", "--categories", "1"], "--categories 1"),
+        (["show", "vae(x=1)"], "vae has no option 'x'"),
+        (["export", "nowhere", "--to", "npz", "--out", "x"], "not a run folder"),
+        (["import", "nowhere.npz"], "nowhere.npz"),
+        (["explore", "nowhere", "--no-browser"], "no such folder"),
+        (["figures", "--runs", "nowhere"], "no such folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_two(argv, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert captured.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("argv", [["train"], ["train", "grammar", "vae", "--epochs", "0"], ["--nothing"]])
+def test_options_that_cannot_be_read_are_status_two(argv, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    assert stop.value.code == 2
+    assert "error" in capsys.readouterr().err
+
+
+def test_a_second_training_of_the_same_run_is_refused(tmp_path, capsys):
+    argv = ["train", "grammar", "lstm_lm", "--runs", str(tmp_path), *SMALL]
+    assert main(argv) == 0
+    assert main(argv) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*argv, "--resume"]) == 0
+
+
+def test_a_port_in_use_is_named(tmp_path, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["explore", str(tmp_path), "--port", port, "--no-browser"]) == 2
+    assert port in capsys.readouterr().err
+
+
+def test_listings_name_every_method_and_corpus(capsys):
+    assert main(["methods", "--json"]) == 0
+    assert [m["name"] for m in json.loads(capsys.readouterr().out)] == list(METHODS)
+    assert main(["corpora", "--json"]) == 0
+    assert {"grammar", "lstm2d", "ptb"} <= json.loads(capsys.readouterr().out).keys()
+    assert main(["methods"]) == 0
+    assert "dg_vae" in capsys.readouterr().out
+
+
+def test_show_tells_head_terms_and_source(capsys):
+    assert main(["show", "beta_vae(beta=0.2)", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["head"] == "GaussianHead"
+    assert shown["terms"] == {"KL": "weight 0 to 0.2 in 10 epochs"}
+    assert main(["show", "clvae_plus"]) == 0
+    assert "critic steps" in capsys.readouterr().out
+
+
+def test_import_and_export_round_trip(tmp_path, capsys):
+    mean = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    np.savez(tmp_path / "codes.npz", mu=mean)
+    runs = tmp_path / "runs"
+    assert main(["import", str(tmp_path / "codes.npz"), "--runs", str(runs), "--json"]) == 0
+    (folder,) = json.loads(capsys.readouterr().out)
+    np.testing.assert_array_equal(open_run(folder).latents().mean, mean)
+    assert main(["export", folder, "--to", "csv", "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.strip().endswith(".csv")
+
+
+def test_figures_draws_what_fits(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    write_latents(tmp_path / "runs" / "a", mean=rng.normal(size=(50, 4)), log_variance=np.zeros((50, 4)))
+    argv = ["figures", "posterior_panels", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    assert main(argv) == 0
+    assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".pdf", ".png"]
