@@ -22,7 +22,7 @@ PLAN: tuple[tuple[str, ...], ...] = (
     ("train", "grammar", "dg_vae(anneal=2)"),
     ("train", "grammar", "bn_vae(anneal=2)"),
     ("toy", "clvae_plus", "--iterations", "8000", "--lr", "1e-4"),
-    ("train", "grammar", "ivae_mi(anneal=2)"),
+    ("train", "grammar", "clvae_plus_mi(anneal=2)"),
     ("toy", "vae", "--iterations", "8000", "--lr", "2e-4"),
     ("toy", "ivae", "--iterations", "8000", "--lr", "1e-4"),
 )
@@ -31,7 +31,9 @@ PLAN: tuple[tuple[str, ...], ...] = (
 def demo(runs: Path, port: int, host: str, open_browser: bool) -> None:
     """Serve the explorer on `runs` and train what is missing there. Raises UserError if the port is taken."""
     runs.mkdir(parents=True, exist_ok=True)
-    print("Training in the background; finished runs are reused. Ctrl-C stops, the same command goes on.")
+    print(
+        "Training in the background; finished runs are reused. Ctrl-C stops, the same command goes on."
+    )
     training = Training(runs)
     training.start()
     try:
@@ -49,7 +51,8 @@ class Training(threading.Thread):
         self.total, self.processes = len(plan), []
 
     def run(self) -> None:
-        with tqdm(total=self.total, desc="runs", bar_format="{desc} {n:.1f}/{total} |{bar:30}| {elapsed} {postfix}") as bar:
+        layout = "{n:.1f} of {total} runs |{bar:30}| {elapsed}  {desc}"
+        with tqdm(total=self.total, bar_format=layout) as bar:
             while (self.waiting or self.processes) and not self.stopping.is_set():
                 self._collect()
                 while self.waiting and len(self.processes) < WORKERS:
@@ -68,8 +71,21 @@ class Training(threading.Thread):
             process.wait()
 
     def _launch(self, command: Sequence[str]) -> None:
-        argv = [sys.executable, "-m", "lab", *command, "--runs", str(self.runs), "--threads", "1", "--quiet", "--resume"]
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        argv = [
+            sys.executable,
+            "-m",
+            "lab",
+            *command,
+            "--runs",
+            str(self.runs),
+            "--threads",
+            "1",
+            "--quiet",
+            "--resume",
+        ]
+        process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         self.processes.append((command, process))
 
     def _collect(self) -> None:
@@ -83,5 +99,8 @@ class Training(threading.Thread):
             runs, _ = list_runs(self.runs)
         except UserError:
             return
-        bar.n = sum(r.info["epoch"] / r.info["epochs_planned"] for r in runs if "epochs_planned" in r.info)
-        bar.set_postfix_str(", ".join(f"{r.spec} {r.time(r.info['epoch'])}" for r in runs if r.status == "running"))
+        bar.n = sum(
+            r.info["epoch"] / r.info["epochs_planned"] for r in runs if "epochs_planned" in r.info
+        )
+        running = [f"{r.spec} {r.time(r.info['epoch'])}" for r in runs if r.status == "running"]
+        bar.set_description_str(", ".join(running))

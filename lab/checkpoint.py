@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -46,13 +45,13 @@ def pack(model: nn.Module, optimisers: dict[str, Optimizer]) -> dict[str, Tensor
     tensors = {f"model/{k}": v for k, v in model.state_dict().items()}
     for player, optimiser in optimisers.items():
         for index, slots in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{player}/{index}/{k}": v for k, v in slots.items() if v is not None}
+            tensors |= {
+                f"optimiser/{player}/{index}/{k}": v for k, v in slots.items() if v is not None
+            }
     return tensors
 
 
-def unpack(
-    tensors: dict[str, Tensor], model: nn.Module, optimisers: dict[str, Optimizer]
-) -> None:
+def unpack(tensors: dict[str, Tensor], model: nn.Module, optimisers: dict[str, Optimizer]) -> None:
     """Undo `pack`."""
     model.load_state_dict(dict(_below("model/", tensors)))
     for player, optimiser in optimisers.items():

@@ -1,4 +1,6 @@
-"""The `latentlab` command: parse options, call one function, report. Heavy imports wait for their command."""
+"""The `latentlab` command: parse options, call one function, report. Heavy imports wait for their
+command.
+"""
 
 import argparse
 import json
@@ -39,15 +41,21 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], int | None], about: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int | None], about: str
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)
         sub.set_defaults(run=run)
         return sub
 
-    _explore_options(command("demo", _demo, "train a small set of runs and watch them in the explorer"))
+    _explore_options(
+        command("demo", _demo, "train a small set of runs and watch them in the explorer")
+    )
     train = command("train", _train, "train one method on one corpus")
     train.add_argument("corpus", help="a corpus name (see `latentlab corpora`) or a folder of text")
-    train.add_argument("spec", help="a method, e.g. vae or 'bn_vae(gamma=0.9)' (see `latentlab methods`)")
+    train.add_argument(
+        "spec", help="a method, e.g. vae or 'bn_vae(gamma=0.9)' (see `latentlab methods`)"
+    )
     _train_options(train)
     toy = command("toy", _toy, "train one method on K categories in two dimensions")
     toy.add_argument("spec", help="a method, e.g. vae, ivae or clvae_plus")
@@ -95,7 +103,9 @@ def _renamed(text: str) -> tuple[str, str]:
 def _common_training(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--lr", type=_rate, help="learning rate instead of the preset's")
-    sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS, help="folder of runs (default: runs)")
+    sub.add_argument(
+        "--runs", type=Path, default=DEFAULT_RUNS, help="folder of runs (default: runs)"
+    )
     sub.add_argument("--resume", action="store_true", help="go on with a stopped run")
     sub.add_argument("--threads", type=_positive, help="CPU threads")
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -103,14 +113,20 @@ def _common_training(sub: argparse.ArgumentParser) -> None:
 
 
 def _train_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--preset", help="sizes and settings by name (default: the corpus's own, else small)")
+    sub.add_argument(
+        "--preset", help="sizes and settings by name (default: the corpus's own, else small)"
+    )
     sub.add_argument("--epochs", type=_positive)
     sub.add_argument("--batch-size", type=_positive)
-    sub.add_argument("--order", choices=("exact", "bucket", "random"), help="which sentences share a batch")
+    sub.add_argument(
+        "--order", choices=("exact", "bucket", "random"), help="which sentences share a batch"
+    )
     sub.add_argument("--optimiser", choices=("adam", "sgd"))
     for name in ("embedding", "hidden", "latent"):
         sub.add_argument(f"--{name}", type=_positive, help=f"{name} size")
-    sub.add_argument("--data", type=Path, help="folder that holds the named corpora (or LATENTLAB_DATA)")
+    sub.add_argument(
+        "--data", type=Path, help="folder that holds the named corpora (or LATENTLAB_DATA)"
+    )
     sub.add_argument("--vocabulary-size", type=_positive)
     sub.add_argument("--minimum-count", type=_positive, default=1)
     sub.add_argument("--max-length", type=_positive, help="leave out longer sentences")
@@ -129,14 +145,20 @@ def _explore_options(sub: argparse.ArgumentParser) -> None:
     if sub.prog.endswith("demo"):
         sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS / "demo")
     sub.add_argument("--port", type=int, default=8050)
-    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    sub.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
     sub.add_argument("--no-browser", action="store_true", help="do not open a browser window")
 
 
 def _figure_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: all that fit)")
+    sub.add_argument(
+        "names", nargs="*", metavar="NAME", help="figures to draw (default: all that fit)"
+    )
     sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS)
-    sub.add_argument("--only", action="append", metavar="TEXT", help="only runs whose id contains TEXT")
+    sub.add_argument(
+        "--only", action="append", metavar="TEXT", help="only runs whose id contains TEXT"
+    )
     sub.add_argument("--out", type=Path, default=Path("out"))
     sub.add_argument("--palette", choices=("default", "paper"), default="default")
     sub.add_argument("--json", action="store_true")
@@ -146,8 +168,14 @@ def _import_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("file", type=Path, help=".npz, .safetensors, .parquet, .csv or .tsv")
     sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS)
     sub.add_argument("--name", help="name of the run (default: the file's)")
-    sub.add_argument("--key", action="append", default=[], type=_renamed, metavar="WHAT=NAME",
-                     help="what an array is called in the file, e.g. mean=encoder_mu")
+    sub.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        type=_renamed,
+        metavar="WHAT=NAME",
+        help="what an array is called in the file, e.g. mean=encoder_mu",
+    )
     sub.add_argument("--texts", type=Path, help="one sentence per line")
     sub.add_argument("--labels", type=Path, help=".csv, .tsv or .parquet, one row per item")
     sub.add_argument("--epoch", type=int, default=0)
@@ -156,7 +184,9 @@ def _import_options(sub: argparse.ArgumentParser) -> None:
 
 def _export_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("folder", type=Path, metavar="RUN")
-    sub.add_argument("--to", required=True, choices=("tensorboard", "embedding-atlas", "npz", "csv"))
+    sub.add_argument(
+        "--to", required=True, choices=("tensorboard", "embedding-atlas", "npz", "csv")
+    )
     sub.add_argument("--out", type=Path, required=True)
     sub.add_argument("--epoch", type=int)
     sub.add_argument("--json", action="store_true")
@@ -178,7 +208,13 @@ def _toy(options: argparse.Namespace) -> int:
     folder = options.runs / f"toy-{options.categories}" / method.spec / str(options.seed)
     return _run_trainer(
         trainer(
-            method, folder, options.categories, options.iterations, options.seed, options.lr, not options.quiet
+            method,
+            folder,
+            options.categories,
+            options.iterations,
+            options.seed,
+            options.lr,
+            not options.quiet,
         ),
         options,
     )
@@ -196,7 +232,9 @@ def _run_trainer(trainer: Any, options: argparse.Namespace) -> int:
     else:
         shown = ("negative_elbo", "nll", "ppl", "kl", "kl_dual", "mi", "mi_moment", "au", "cu")
         figures = "  ".join(f"{k} {final[k]:.4g}" for k in shown if k in final)
-        print(f"{status}: {trainer.folder}  {figures or run.info['error'] or '--resume continues it'}")
+        print(
+            f"{status}: {trainer.folder}  {figures or run.info['error'] or '--resume continues it'}"
+        )
     return 0 if status == "finished" else 1
 
 
@@ -298,7 +336,9 @@ def _show(options: argparse.Namespace) -> None:
         print(json.dumps(shown, ensure_ascii=False))
         return
     for key, value in shown.items():
-        text = ", ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        text = (
+            ", ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        )
         print(f"{key:13} {text or 'none'}")
 
 

@@ -17,11 +17,12 @@ from lab.runs.writer import items_table
 class Data(Protocol):
     """Batches and the fixed probe set that is dumped every epoch.
 
-    A batch has `size`, `indices` (rows of its split), `repeat(n)` and `to(device)`, and whatever its encoder and
-    decoder read.
+    A batch has `size`, `indices` (rows of its split), `repeat(n)` and `to(device)`, and whatever
+    its encoder and decoder read.
     """
 
     about: dict[str, Any]
+    settings: dict[str, Any]
     unit: dict[str, Any]
     anneals: bool
 
@@ -53,6 +54,12 @@ class TextData:
     @property
     def about(self) -> dict[str, Any]:
         return self.corpus.describe()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How the corpus is batched and probed, as a run records it."""
+        chosen = ("batch_size", "order", "probe_items")
+        return {name: getattr(self, name) for name in chosen}
 
     def train(self, epoch: int) -> Iterable[Any]:
         return self.corpus.batches("train", self.batch_size, self.order, self.seed, epoch)

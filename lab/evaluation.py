@@ -15,12 +15,14 @@ from torch.distributions import Distribution, MixtureSameFamily, MultivariateNor
 
 from lab import metrics
 from lab.data import Data
-from lab.runs.figures import latent_figures
 from lab.model import Model, State
 from lab.posteriors import LinearPushForward, standard_log_prob
 from lab.runs import Latents
+from lab.runs.figures import latent_figures
 
-SAMPLES = 16  # draws per item that stand for an implicit posterior in dumps and moment-matched figures
+SAMPLES = (
+    16  # draws per item that stand for an implicit posterior in dumps and moment-matched figures
+)
 DECODED_ROWS = 512  # rows decoded at once, so that a large vocabulary fits into memory
 PROPOSAL_SAMPLES = 256  # draws that the Gaussian proposal of an implicit posterior is fitted to
 
@@ -50,7 +52,8 @@ def evaluate(
 ) -> tuple[Latents | None, dict[str, float]]:
     """Latents of the given rows of a split and the figures of that set (nats per sentence).
 
-    "selection" is the figure that picks the best epoch. The NLL comes from `nll_rows`, a subset where it is dear.
+    "selection" is the figure that picks the best epoch. The NLL comes from `nll_rows`, a subset
+    where it is dear.
     """
     with evaluating(model):
         latents, record = _pass(model, data, split, rows, selection == "objective", device)
@@ -116,7 +119,9 @@ def _shared_gaussian(q: LinearPushForward) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shared_gaussian_metrics(batches: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    """Exact KL = ½[tr S + |m|² - D - log det S] and MI of q(z|x) = N(m(x), S), one S for all x (D1, spec 3.4)."""
+    """Exact KL = ½[tr S + |m|² - D - log det S] and MI of q(z|x) = N(m(x), S), one S for all x (D1,
+    spec 3.4).
+    """
     mean = np.concatenate([m for m, _ in batches])
     covariance = batches[0][1]
     log_det = np.linalg.slogdet(covariance)[1]
@@ -131,7 +136,9 @@ def shared_gaussian_metrics(batches: list[tuple[np.ndarray, np.ndarray]]) -> dic
 def importance_nll(
     model: Model, data: Data, split: str, rows: np.ndarray, samples: int, device: torch.device
 ) -> metrics.Estimate | None:
-    """-log p(x) by importance sampling (spec 3.2), nats per sentence; exact without a latent, None for points."""
+    """-log p(x) by importance sampling (spec 3.2), nats per sentence; exact without a latent, None
+    for points.
+    """
     if model.head.family == "point":
         return None
     weights = [log_weights(model, batch.to(device), samples) for batch in data.rows(split, rows)]
@@ -139,7 +146,9 @@ def importance_nll(
 
 
 def log_weights(model: Model, batch: Any, samples: int) -> np.ndarray:
-    """log p(x|z) + log p(z) - log r(z) for draws z of a proposal r [S, B], encoded once, decoded S at a time."""
+    """log p(x|z) + log p(z) - log r(z) for draws z of a proposal r [S, B], encoded once, decoded S
+    at a time.
+    """
     state = model.infer(batch)
     if model.head.family == "none":
         return -model.decoder.nll(batch, state.z).double().cpu().numpy()[None]
@@ -157,10 +166,11 @@ def _decode(model: Model, batch: Any, z: Tensor) -> Tensor:
 
 
 def importance_proposal(state: State) -> Distribution:
-    """q itself where it has a density; half prior, half Gaussian where it is implicit or nearly degenerate.
+    """q itself where it has a density; half prior, half Gaussian where it is implicit or nearly
+    degenerate.
 
-    The Gaussian is exact for a linear head and fitted to the moments of draws otherwise; any proposal gives a valid
-    estimate, a poor one only a noisier and higher NLL.
+    The Gaussian is exact for a linear head and fitted to the moments of draws otherwise; any
+    proposal gives a valid estimate, a poor one only a noisier and higher NLL.
     """
     q = state.q
     if hasattr(q, "log_variance"):

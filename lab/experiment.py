@@ -40,10 +40,12 @@ def text_trainer(options: Namespace) -> Trainer:
 
 
 def resolve_device(name: str) -> str:
-    """"auto" is the GPU if there is one. Raises UserError for a device that is not there."""
+    """ "auto" is the GPU if there is one. Raises UserError for a device that is not there."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.split(":")[0] not in ("cpu", "cuda") or (name != "cpu" and not torch.cuda.is_available()):
+    if name.split(":")[0] not in ("cpu", "cuda") or (
+        name != "cpu" and not torch.cuda.is_available()
+    ):
         raise UserError(f"--device {name}: not on this machine; use auto or cpu")
     return name
 

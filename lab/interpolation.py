@@ -23,7 +23,9 @@ def path(a: np.ndarray, b: np.ndarray, steps: int = STEPS) -> tuple[np.ndarray, 
 def decode(
     model: Model, text: Callable[[torch.Tensor], str], z: np.ndarray, **options: Any
 ) -> list[str]:
-    """Texts of codes z [N, D], greedily unless the options say otherwise; `text` words a row of ids."""
+    """Texts of codes z [N, D], greedily unless the options say otherwise; `text` words a row of
+    ids.
+    """
     device = next(model.parameters()).device
     ids = model.decoder.sample(torch.as_tensor(z, dtype=torch.float32, device=device), **options)
     return [text(row) for row in ids]
@@ -38,6 +40,11 @@ def interpolation_records(model: Model, data: Data, latents: Latents) -> list[di
     for a, b in pairs.tolist():
         weights, codes = path(latents.mean[a], latents.mean[b])
         decoded = decode(model, data.text, codes)
-        record = {"pair": [a, b], "a": texts[a], "b": texts[b], "weights": weights.round(3).tolist()}
+        record = {
+            "pair": [a, b],
+            "a": texts[a],
+            "b": texts[b],
+            "weights": weights.round(3).tolist(),
+        }
         records.append(record | {"texts": decoded})
     return records

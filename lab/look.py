@@ -51,7 +51,9 @@ _UNKNOWN = ("#5c6370", "solid", None)
 
 
 def colour(spec: str) -> str:
-    """The method's colour as #rrggbb: its family's hue, lighter below and darker above its reference option."""
+    """The method's colour as #rrggbb: its family's hue, lighter below and darker above its
+    reference option.
+    """
     hue, _, option = _family(spec)
     value = option and re.search(rf"\b{option[0]}=([0-9.eE+-]+)", spec)
     if not value:

@@ -1,7 +1,8 @@
 """The catalogue: how every method differs, in one file.
 
-A factory's signature is its schema: names, types, ranges and defaults of the options. It returns the parts of a
-model; a spec string such as "dg_vae(aggregation=32)" names a factory and its options.
+A factory's signature is its schema: names, types, ranges and defaults of the options. It returns
+the parts of a model; a spec string such as "dg_vae(aggregation=32)" names a factory and its
+options.
 """
 
 import ast
@@ -43,8 +44,9 @@ class Range:
 class Parts:
     """What a method consists of; `label` is its name in the papers.
 
-    `selection` is the validation figure that picks the best epoch: "objective" is the method's own loss at its
-    final weights, "nll" the importance-weighted likelihood for losses that are no bound.
+    `selection` is the validation figure that picks the best epoch: "objective" is the method's own
+    loss at its final weights, "nll" the importance-weighted likelihood for losses that are no
+    bound.
     """
 
     label: str
@@ -69,7 +71,8 @@ def lstm_lm() -> Parts:
 
 
 def ae(stochastic: bool = False) -> Parts:
-    """Autoencoder: no regulariser; `stochastic` draws z from a learned Gaussian, as DG-VAE's code does.
+    """Autoencoder: no regulariser; `stochastic` draws z from a learned Gaussian, as DG-VAE's code
+    does.
 
     Source: iVAE section 5; DG-VAE appendix A.
     """
@@ -105,7 +108,8 @@ def fb_vae(
     per: Literal["dimension", "sentence"] = "dimension",
     anneal: Epochs = 10,
 ) -> Parts:
-    """Free bits: KL below `target` nats costs nothing, cut per dimension (target / D each) or per sentence.
+    """Free bits: KL below `target` nats costs nothing, cut per dimension (target / D each) or per
+    sentence.
 
     Source: Kingma et al. 2016; DG-VAE section 4.1, the published FineFB and CoarseFB.
     """
@@ -128,9 +132,11 @@ def dg_vae(
     samples: Count = 32,
     anneal: Epochs = 10,
 ) -> Parts:
-    """DG-VAE: KL to the prior of the posterior aggregated over `aggregation` rows (None: the whole batch).
+    """DG-VAE: KL to the prior of the posterior aggregated over `aggregation` rows (None: the whole
+    batch).
 
-    Source: DG-VAE eq. 11 (marginal) and eq. 9 (joint); `samples` is M; the papers' batch is 32 (D6).
+    Source: DG-VAE eq. 11 (marginal) and eq. 9 (joint); `samples` is M; the papers' batch is 32
+    (D6).
     """
     size = "batch" if aggregation is None else aggregation
     label = f"DG-VAE (|b| = {size})" if marginal else f"DG-VAE (joint, |b| = {size})"
@@ -212,7 +218,8 @@ def clvae_plus_mi(
     published: bool = False,
     anneal: Epochs = 10,
 ) -> Parts:
-    """clVAE⁺-MI: circle loss and L_SQ on ν(z); `mean_row` contrasts the batch mean too, as published (D19).
+    """clVAE⁺-MI: circle loss and L_SQ on ν(z); `mean_row` contrasts the batch mean too, as
+    published (D19).
 
     Source: clVAE eq. 14, 16 to 19; D17 to D20.
     """
@@ -262,7 +269,9 @@ class Method:
 
     @property
     def spec(self) -> str:
-        """The canonical spec string: options that differ from their defaults, in the signature's order."""
+        """The canonical spec string: options that differ from their defaults, in the signature's
+        order.
+        """
         schema = inspect.signature(METHODS[self.name]).parameters
         changed = {k: v for k, v in self.options.items() if v != schema[k].default}
         given = [f"{k}={v:g}" if type(v) is float else f"{k}={v!r}" for k, v in changed.items()]
@@ -278,7 +287,9 @@ def parse(spec: str) -> Method:
     try:
         node = ast.parse(spec.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UserError(f"{spec!r} is not a method spec; write name or name(option=value)") from error
+        raise UserError(
+            f"{spec!r} is not a method spec; write name or name(option=value)"
+        ) from error
     call = node if isinstance(node, ast.Call) else ast.Call(node, [], [])
     if not isinstance(call.func, ast.Name) or call.args:
         raise UserError(f"{spec!r} is not a method spec; write name or name(option=value)")
@@ -306,7 +317,13 @@ def describe(name: str) -> dict[str, Any]:
         for k, p in inspect.signature(factory).parameters.items()
     }
     source = paragraphs[1].removeprefix("Source: ")
-    return {"name": name, "label": factory().label, "about": paragraphs[0], "source": source, "options": options}
+    return {
+        "name": name,
+        "label": factory().label,
+        "about": paragraphs[0],
+        "source": source,
+        "options": options,
+    }
 
 
 def type_text(annotation: Any) -> str:
@@ -327,7 +344,11 @@ def _value(method: str, parameter: inspect.Parameter, node: ast.expr) -> Any:
     except ValueError as error:
         raise UserError(f"{method}: {parameter.name} must be a plain value") from error
     annotation = parameter.annotation
-    choices = [annotation] if get_origin(annotation) in (Annotated, Literal, None) else get_args(annotation)
+    choices = (
+        [annotation]
+        if get_origin(annotation) in (Annotated, Literal, None)
+        else get_args(annotation)
+    )
     for choice in choices:
         if (converted := _convert(choice, value)) is not _REFUSED:
             return converted

@@ -1,7 +1,8 @@
 """State, Term, Update and Model: what a method is made of.
 
-Shapes: B rows of a batch, D latent dimensions. Losses are nats per sentence, averaged over the batch.
-Terms reduce over the last two axes only, so the same code serves [B, D] -> () and a stack [E, B, D] -> [E].
+Shapes: B rows of a batch, D latent dimensions. Losses are nats per sentence, averaged over the
+batch. Terms reduce over the last two axes only, so the same code serves [B, D] -> () and a stack
+[E, B, D] -> [E].
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from lab.schedules import END, Schedule, constant
 
 @dataclass(frozen=True)
 class State:
-    """Everything a term may look at: the batch, features h [B, H], posterior q and its draw z [B, D]."""
+    """Everything a term may look at: the batch, features h [B, H], posterior q and its draw z [B,
+    D].
+    """
 
     batch: Any
     h: Tensor
@@ -63,8 +66,8 @@ class Term(nn.Module):
 class Update:
     """A loss and who plays: only the players' parameters receive its gradient and step.
 
-    `parts` are the summands by name, for the log and for naming the culprit of a divergence; gradients are
-    clipped over `clip_over`, by default the players.
+    `parts` are the summands by name, for the log and for naming the culprit of a divergence;
+    gradients are clipped over `clip_over`, by default the players.
     """
 
     loss: Tensor
@@ -74,7 +77,9 @@ class Update:
 
 
 class Model(nn.Module):
-    """Encoder, posterior head, decoder and terms. Raises ValueError if a term needs what the posterior lacks."""
+    """Encoder, posterior head, decoder and terms. Raises ValueError if a term needs what the
+    posterior lacks.
+    """
 
     def __init__(
         self,
@@ -95,7 +100,9 @@ class Model(nn.Module):
             term.build(sizes)
 
     def infer(self, batch: Any) -> State:
-        """Encode a batch and draw one z per row; in training `views` copies of it, each with its own noise."""
+        """Encode a batch and draw one z per row; in training `views` copies of it, each with its
+        own noise.
+        """
         views = self.views if self.training else 1
         batch = batch.repeat(views)
         h = self.encoder(batch)

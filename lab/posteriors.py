@@ -1,7 +1,7 @@
 """Posteriors q(z|x) and the heads that turn encoder features into them.
 
-A head has an empty constructor of options and gets its layers from `build(sizes)`, once the sizes are known.
-Shapes: features h [..., B, H], latent z [..., B, D].
+A head has an empty constructor of options and gets its layers from `build(sizes)`, once the sizes
+are known. Shapes: features h [..., B, H], latent z [..., B, D].
 """
 
 import math
@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 LOG_2PI = math.log(2 * math.pi)
-BN_EPSILON = 1e-10  # the usual 1e-5 lets the encoder shrink its output below it and escape the bound
+BN_EPSILON = (
+    1e-10  # the usual 1e-5 lets the encoder shrink its output below it and escape the bound
+)
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,9 @@ class ImplicitHead(Head):
 
 
 def pairwise_log_prob(mean: Tensor, log_variance: Tensor, z: Tensor) -> Tensor:
-    """log N(z_m; mean_n, exp log_variance_n) for all pairs: z [..., M, D] -> [..., M, N], two matrix products."""
+    """log N(z_m; mean_n, exp log_variance_n) for all pairs: z [..., M, D] -> [..., M, N], two
+    matrix products.
+    """
     precision = (-log_variance).exp()
     constant = -0.5 * (mean.square() * precision + log_variance + LOG_2PI).sum(-1)
     product = z @ (mean * precision).mT - 0.5 * z.square() @ precision.mT

@@ -33,9 +33,9 @@ from lab.schedules import END
 class Settings:
     """How a model is trained; the defaults suit a small text corpus.
 
-    After `patience` epochs without a better validation figure the learning rate is multiplied by `decay`, counting
-    from epoch `decay_from`, and training goes on from the best weights; after `max_decays` it stops. A patience of
-    0 switches decay and early stop off.
+    After `patience` epochs without a better validation figure the learning rate is multiplied by
+    `decay`, counting from epoch `decay_from`, and training goes on from the best weights; after
+    `max_decays` it stops. A patience of 0 switches decay and early stop off.
     """
 
     epochs: int = 15
@@ -95,12 +95,17 @@ class Trainer:
         self.optimisers = self._optimisers()
 
     def run(self, resume: bool = False) -> str:
-        """Train to the end and return the run's status. Ctrl-C leaves a run that `resume` continues.
+        """Train to the end and return the run's status. Ctrl-C leaves a run that `resume`
+        continues.
 
-        Raises UserError if the folder holds a run already (without `resume`) or another one (with it).
+        Raises UserError if the folder holds a run already (without `resume`) or another one (with
+        it).
         """
-        info = self._check_folder(resume)
-        with RunWriter(self.folder, info) as writer:
+        old = self._existing(resume)
+        if old.get("status") == "finished" and old["epochs_planned"] >= self.settings.epochs:
+            return "finished"
+        kept = {k: old[k] for k in ("dumped", "created") if k in old}
+        with RunWriter(self.folder, self._describe() | kept) as writer:
             try:
                 self._start(writer, resume)
                 self._epochs(writer)
@@ -113,19 +118,22 @@ class Trainer:
             writer.commit(status=status, error=error)
         return status
 
-    def _check_folder(self, resume: bool) -> dict[str, Any]:
-        info = self._describe()
+    def _existing(self, resume: bool) -> dict[str, Any]:
+        """The description of the run that the folder holds already, if any."""
         if not run_file(self.folder).exists():
-            return info
+            return {}
         if not resume:
             raise UserError(
-                f"{self.folder}: already holds a run; --resume continues it, another --seed or --runs starts anew"
+                f"{self.folder}: already holds a run; --resume continues it, "
+                "another --seed or --runs starts anew"
             )
-        old = open_run(self.folder).info
+        old, new = open_run(self.folder).info, _as_json(self._describe())
         for key in ("spec", "corpus", "settings"):
-            if _without_epochs(old[key]) != _without_epochs(_as_json(info[key])):
-                raise UserError(f"{self.folder}: its {key} differ from those given; resume with the same options")
-        return {**info, "dumped": old["dumped"], "created": old["created"]}
+            if _without_epochs(old[key]) != _without_epochs(new[key]):
+                raise UserError(
+                    f"{self.folder}: its {key} differ from those given; resume with the same options"
+                )
+        return old
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -136,6 +144,7 @@ class Trainer:
             "settings": {
                 "options": self.method.options,
                 "network": {"kind": self.network.kind, **asdict(self.network)},
+                "data": self.data.settings,
                 "training": asdict(self.settings),
             },
             "epochs_planned": self.settings.epochs,
@@ -199,14 +208,18 @@ class Trainer:
         values = {name: part.item() for name, part in update.parts.items()}
         for name, value in values.items():
             if not math.isfinite(value):
-                raise Diverged(f"{name} became {value} at step {self.progress.step} (epoch {self.progress.epoch + 1})")
+                raise Diverged(
+                    f"{name} became {value} at step {self.progress.step} (epoch {self.progress.epoch + 1})"
+                )
         players = _parameters(update.players)
         clipped = players if update.clip_over is None else _parameters(update.clip_over)
         update.loss.backward(inputs=[*players, *(p for p in clipped if p not in set(players))])
         norm = clip_grad_norm_(clipped, self.settings.clip or math.inf)
         if not torch.isfinite(norm):
             names = " + ".join(update.parts)
-            raise Diverged(f"the gradient of {names} became {norm.item()} at step {self.progress.step}")
+            raise Diverged(
+                f"the gradient of {names} became {norm.item()} at step {self.progress.step}"
+            )
         for optimiser in self.optimisers.values():
             optimiser.step()
             optimiser.zero_grad()
@@ -218,13 +231,29 @@ class Trainer:
         rows = np.arange(data.count("valid"))
         subset = _subset(data.count("valid"), self.settings.nll_items, self.settings.seed)
         latents, record = evaluate(
-            self.model, data, "valid", rows, subset, self.settings.nll_samples, self.selection, self.device
+            self.model,
+            data,
+            "valid",
+            rows,
+            subset,
+            self.settings.nll_samples,
+            self.selection,
+            self.device,
         )
         if not math.isfinite(record["selection"]):
-            raise Diverged(f"the validation {self.selection} became {record['selection']} after epoch {progress.epoch}")
+            raise Diverged(
+                f"the validation {self.selection} became {record['selection']} after epoch {progress.epoch}"
+            )
         probe = latents and take(latents, data.probe)
-        training = {"split": "train", "loss": sum(v for k, v in sums.items() if "critic" not in k), **sums}
-        records = [{"split": "valid", **record}, *([training | {"lr": progress.lr}] if sums else [])]
+        training = {
+            "split": "train",
+            "loss": sum(v for k, v in sums.items() if "critic" not in k),
+            **sums,
+        }
+        records = [
+            {"split": "valid", **record},
+            *([training | {"lr": progress.lr}] if sums else []),
+        ]
         with evaluating(self.model):
             paths = interpolation_records(self.model, data, probe) if probe else []
         writer.write_epoch(progress.epoch, probe, records, paths)
@@ -242,7 +271,11 @@ class Trainer:
             checkpoint.save(best, self.model.state_dict())
             return
         progress.stale += 1
-        if settings.patience and progress.stale >= settings.patience and progress.epoch >= settings.decay_from:
+        if (
+            settings.patience
+            and progress.stale >= settings.patience
+            and progress.epoch >= settings.decay_from
+        ):
             progress.decays, progress.stale = progress.decays + 1, 0
             progress.lr *= settings.decay
             checkpoint.load_weights(best, self.model)
@@ -257,9 +290,18 @@ class Trainer:
         settings, count = self.settings, self.data.count("test")
         subset = _subset(count, settings.final_items, settings.seed)
         _, record = evaluate(
-            self.model, self.data, "test", np.arange(count), subset, settings.final_samples, self.selection, self.device
+            self.model,
+            self.data,
+            "test",
+            np.arange(count),
+            subset,
+            settings.final_samples,
+            self.selection,
+            self.device,
         )
-        writer.write_epoch(self.progress.best_epoch, None, [{"split": "test", "final": True, **record}])
+        writer.write_epoch(
+            self.progress.best_epoch, None, [{"split": "test", "final": True, **record}]
+        )
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """One optimiser for the model and, if there are opponents, one for them."""
@@ -271,8 +313,17 @@ class Trainer:
         return optimisers
 
     def _show(self, bar: tqdm, record: dict[str, float]) -> None:
-        shown = {"loss": "objective", "KL": "kl", "KL (dual)": "kl_dual", "MI": "mi", "MI (moment)": "mi_moment", "AU": "au"}
-        bar.set_postfix({name: f"{record[key]:.4g}" for name, key in shown.items() if key in record})
+        shown = {
+            "loss": "objective",
+            "KL": "kl",
+            "KL (dual)": "kl_dual",
+            "MI": "mi",
+            "MI (moment)": "mi_moment",
+            "AU": "au",
+        }
+        bar.set_postfix(
+            {name: f"{record[key]:.4g}" for name, key in shown.items() if key in record}
+        )
 
 
 def _parameters(modules: Iterable[nn.Module]) -> list[nn.Parameter]:

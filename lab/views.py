@@ -23,13 +23,19 @@ QUANTITIES = {
     "reconstruction": ("Reconstruction", "nats", {"reconstruction": ""}),
     "au": ("Active units", "dimensions", {"au": ""}),
     "cu": ("Consistent units", "dimensions", {"cu": "", "cu_samples": "samples"}),
-    "aggregated_kl": ("KL(aggregated ‖ prior)", "nats", {"aggregated_kl": "", "aggregated_kl_moment": "moment-matched"}),
+    "aggregated_kl": (
+        "KL(aggregated ‖ prior)",
+        "nats",
+        {"aggregated_kl": "", "aggregated_kl_moment": "moment-matched"},
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Series:
-    """One estimator's values of a quantity over the epochs of a run; `estimator` is "" for the standard one."""
+    """One estimator's values of a quantity over the epochs of a run; `estimator` is "" for the
+    standard one.
+    """
 
     estimator: str
     epochs: np.ndarray
@@ -44,9 +50,11 @@ def density(
     points: int = 256,
     method: str = "auto",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Aggregated posterior of any family on a square grid: x [P], y [P], density [y, x] (DG-VAE eq. 2).
+    """Aggregated posterior of any family on a square grid: x [P], y [P], density [y, x] (DG-VAE eq.
+    2).
 
-    Gaussians are summed in closed form; samples and deterministic codes are smoothed by a Gaussian kernel.
+    Gaussians are summed in closed form; samples and deterministic codes are smoothed by a Gaussian
+    kernel.
     """
     if latents.family == "gaussian":
         if method == "auto":
@@ -62,7 +70,9 @@ def activity_order(latents: Latents) -> np.ndarray:
 
 
 def series(run: Run, quantity: str) -> list[Series]:
-    """The curves of one quantity on the dumped split, one per estimator recorded, the standard one first."""
+    """The curves of one quantity on the dumped split, one per estimator recorded, the standard one
+    first.
+    """
     records = [r for r in run.metrics() if r["split"] != "train" and not r.get("final")]
     found = []
     for key, estimator in QUANTITIES[quantity][2].items():

@@ -10,7 +10,20 @@ from lab.metrics import active_units, consistent_units, gaussian_kl
 from lab.runs import Latents, RunWriter
 from lab.runs.writer import items_table
 
-WORDS = ("the", "cat", "dog", "river", "sees", "finds", "quiet", "bright", "house", "never", "often", "morning")
+WORDS = (
+    "the",
+    "cat",
+    "dog",
+    "river",
+    "sees",
+    "finds",
+    "quiet",
+    "bright",
+    "house",
+    "never",
+    "often",
+    "morning",
+)
 TOPICS = ("animals", "food", "travel", "weather")
 
 
@@ -33,7 +46,9 @@ def posteriors(kind: str, count: int, width: int, strength: float = 1.0) -> Late
         return Latents("gaussian", mean, np.full((count, width), -4.0 * strength))
     if kind == "consistent":
         share = 0.95 * strength
-        return Latents("gaussian", np.sqrt(share) * noise, np.full((count, width), np.log(1 - share)))
+        return Latents(
+            "gaussian", np.sqrt(share) * noise, np.full((count, width), np.log(1 - share))
+        )
     if kind == "samples":
         shift = strength * (0.6 * noise + 0.5 * np.cos(topic)[:, None])
         samples = shift[:, None, :] + 0.5 * random.normal(size=(count, 8, width))
@@ -45,14 +60,30 @@ def records(latents: Latents, epoch: int) -> list[dict[str, Any]]:
     """The figures that training would record, from the arrays where they have a closed form."""
     active = active_units(latents.mean)
     fading = float(np.exp(-epoch / 4))
-    record = {"split": "valid", "au": active, "nll": 88 + 20 * fading, "nll_stderr": 0.4, "ppl": 40 + 60 * fading}
+    record = {
+        "split": "valid",
+        "au": active,
+        "nll": 88 + 20 * fading,
+        "nll_stderr": 0.4,
+        "ppl": 40 + 60 * fading,
+    }
     record["reconstruction"] = 80 + 24 * fading
     if latents.family == "gaussian":
         kl = float(gaussian_kl(latents.mean, latents.log_variance).sum(1).mean())
-        record |= {"kl": kl, "mi": min(kl, 5.5), "mi_stderr": 0.1, "negative_elbo": record["reconstruction"] + kl}
+        record |= {
+            "kl": kl,
+            "mi": min(kl, 5.5),
+            "mi_stderr": 0.1,
+            "negative_elbo": record["reconstruction"] + kl,
+        }
         record["cu"] = consistent_units(latents.mean, latents.log_variance)
     if latents.family == "samples":
-        record |= {"kl_dual": 3.2, "mi_dual": 2.7, "cu_samples": 3, "negative_elbo": record["reconstruction"] + 3.2}
+        record |= {
+            "kl_dual": 3.2,
+            "mi_dual": 2.7,
+            "cu_samples": 3,
+            "negative_elbo": record["reconstruction"] + 3.2,
+        }
     return [record]
 
 
@@ -80,10 +111,14 @@ def write_run(
     folder = root / corpus / spec / str(seed)
     texts = sentences(count) if texts is None else texts
     topics = [TOPICS[i % len(TOPICS)] for i in range(count)]
-    labels = {"topic": topics, "number": [i % 2 for i in range(count)]} if labels is None else labels
+    labels = (
+        {"topic": topics, "number": [i % 2 for i in range(count)]} if labels is None else labels
+    )
     info = {
-        "spec": spec, "label": label or spec, "corpus": {"name": corpus}, "seed": seed, "settings": {},
-        "epochs_planned": planned or epochs, "created": created, "unit": unit or {"name": "epoch", "per_epoch": 1},
+        "spec": spec, "label": label or spec, "corpus": {"name": corpus}, "seed": seed,
+        "settings": {},
+        "epochs_planned": planned or epochs, "created": created,
+        "unit": unit or {"name": "epoch", "per_epoch": 1},
     }  # fmt: skip
     with RunWriter(folder, info) as writer:
         if epochs:
@@ -96,35 +131,57 @@ def write_run(
 
 
 def write_epoch(
-    writer: RunWriter, kind: str, epoch: int, of: int, texts: list[str], width: int = 8, stored: bool = True
+    writer: RunWriter,
+    kind: str,
+    epoch: int,
+    of: int,
+    texts: list[str],
+    width: int = 8,
+    stored: bool = True,
 ) -> None:
     """Write one more epoch, with a stored path between the first two sentences."""
     latents = posteriors(kind, len(texts), width, epoch / of)
     a, b = texts[0], texts[1]
     weights = np.linspace(0, 1, 11)
-    steps = [a if w < 0.35 else b if w > 0.65 else " ".join([*a.split()[:2], *b.split()[2:]]) for w in weights]
+    steps = [
+        a if w < 0.35 else b if w > 0.65 else " ".join([*a.split()[:2], *b.split()[2:]])
+        for w in weights
+    ]
     path = {"pair": [0, 1], "a": a, "b": b, "weights": weights.tolist(), "texts": steps}
     writer.write_epoch(epoch, latents, records(latents, epoch), [path] if stored else [])
 
 
 def write_all(root: Path, count: int = 240, epochs: int = 6) -> None:
-    """One run of every kind: collapsed, holes, consistent, samples, points, toy, running and failed."""
+    """One run of every kind."""
     many = {"count": count, "epochs": epochs}
     write_run(root, "vae", "collapsed", label="VAE", created="2026-01-01", **many)
-    write_run(root, "bn_vae(gamma=1.2)", "holes", label="BN-VAE (γ = 1.2)", created="2026-01-02", **many)
-    write_run(root, "dg_vae(aggregation=32)", "consistent", label="DG-VAE (|b| = 32)", created="2026-01-03", **many)
+    write_run(
+        root, "bn_vae(gamma=1.2)", "holes", label="BN-VAE (γ = 1.2)", created="2026-01-02", **many
+    )
+    write_run(
+        root,
+        "dg_vae(aggregation=32)",
+        "consistent",
+        label="DG-VAE (|b| = 32)",
+        created="2026-01-03",
+        **many,
+    )
     write_run(root, "ivae", "samples", label="iVAE", created="2026-01-04", **many)
     write_run(root, "ae", "points", label="AE", created="2026-01-05", **many)
     write_run(
-        root, "beta_vae(beta=0.4)", "holes", label="β-VAE (β = 0.4)", created="2026-01-06", status="running",
+        root, "beta_vae(beta=0.4)", "holes", label="β-VAE (β = 0.4)", created="2026-01-06",
+        status="running",
         planned=30, count=count, epochs=3,
     )  # fmt: skip
     write_run(
-        root, "fb_vae(target=16)", "holes", label="FB-VAE (16)", created="2026-01-07", status="failed",
+        root, "fb_vae(target=16)", "holes", label="FB-VAE (16)", created="2026-01-07",
+        status="failed",
         error="the KL term became NaN at step 412", count=count, epochs=0,
     )  # fmt: skip
     write_run(
-        root, "vae", "holes", label="VAE", corpus="toy-4", created="2026-01-08", count=200, width=2, epochs=4,
-        labels={"category": [i % 4 for i in range(200)]}, texts=[f"category {i % 4}" for i in range(200)],
+        root, "vae", "holes", label="VAE", corpus="toy-4", created="2026-01-08", count=200,
+        width=2, epochs=4,
+        labels={"category": [i % 4 for i in range(200)]},
+        texts=[f"category {i % 4}" for i in range(200)],
         stored=False, unit={"name": "iteration", "per_epoch": 5000},
     )  # fmt: skip

@@ -12,7 +12,19 @@ from lab.cli import main
 from lab.methods import METHODS
 from lab.runs import open_run, write_latents
 
-SMALL = ["--epochs", "1", "--limit", "64", "--hidden", "8", "--embedding", "8", "--latent", "3", "--quiet"]
+SMALL = [
+    "--epochs",
+    "1",
+    "--limit",
+    "64",
+    "--hidden",
+    "8",
+    "--embedding",
+    "8",
+    "--latent",
+    "3",
+    "--quiet",
+]
 HEAVY = ("torch", "dash", "plotly", "polars", "scipy", "matplotlib", "transformers", "umap")
 
 
@@ -30,7 +42,17 @@ def test_reading_runs_and_metrics_needs_no_torch():
 
 
 def test_train_reports_json_and_writes_where_the_architecture_says(tmp_path, capsys):
-    argv = ["train", "grammar", "bn_vae(gamma=0.9)", "--runs", str(tmp_path), "--seed", "3", "--json", *SMALL]
+    argv = [
+        "train",
+        "grammar",
+        "bn_vae(gamma=0.9)",
+        "--runs",
+        str(tmp_path),
+        "--seed",
+        "3",
+        "--json",
+        *SMALL,
+    ]
     assert main(argv) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["status"] == "finished"
@@ -42,8 +64,13 @@ def test_train_reports_json_and_writes_where_the_architecture_says(tmp_path, cap
 
 def test_training_seeds_share_one_corpus(tmp_path):
     for seed in ("0", "1"):
-        assert main(["train", "grammar", "lstm_lm", "--runs", str(tmp_path), "--seed", seed, *SMALL]) == 0
-    prints = [open_run(tmp_path / "grammar" / "lstm_lm" / s).info["corpus"]["fingerprint"] for s in "01"]
+        assert (
+            main(["train", "grammar", "lstm_lm", "--runs", str(tmp_path), "--seed", seed, *SMALL])
+            == 0
+        )
+    prints = [
+        open_run(tmp_path / "grammar" / "lstm_lm" / s).info["corpus"]["fingerprint"] for s in "01"
+    ]
     assert prints[0] == prints[1]
 
 
@@ -51,14 +78,26 @@ def test_train_on_a_folder_of_labelled_text(tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
     for split in ("train", "valid", "test"):
-        (folder / f"{split}.txt").write_text("good\ta fine day\nbad\ta very long and rainy day\n" * 8)
+        (folder / f"{split}.txt").write_text(
+            "good\ta fine day\nbad\ta very long and rainy day\n" * 8
+        )
     assert main(["train", str(folder), "vae", "--runs", str(tmp_path / "runs"), *SMALL]) == 0
     run = open_run(tmp_path / "runs" / "mine" / "vae" / "0")
     assert set(run.items["label"]) == {"good", "bad"}
 
 
 def test_toy_trains_categories(tmp_path):
-    argv = ["toy", "ivae", "--categories", "3", "--iterations", "16", "--runs", str(tmp_path), "--quiet"]
+    argv = [
+        "toy",
+        "ivae",
+        "--categories",
+        "3",
+        "--iterations",
+        "16",
+        "--runs",
+        str(tmp_path),
+        "--quiet",
+    ]
     assert main(argv) == 0
     assert open_run(tmp_path / "toy-3" / "ivae" / "0").epochs == list(range(17))
 
@@ -87,7 +126,9 @@ def test_a_mistake_is_one_line_and_status_two(argv, says, capsys, tmp_path, monk
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("argv", [["train"], ["train", "grammar", "vae", "--epochs", "0"], ["--nothing"]])
+@pytest.mark.parametrize(
+    "argv", [["train"], ["train", "grammar", "vae", "--epochs", "0"], ["--nothing"]]
+)
 def test_options_that_cannot_be_read_are_status_two(argv, capsys):
     with pytest.raises(SystemExit) as stop:
         main(argv)
@@ -143,7 +184,16 @@ def test_import_and_export_round_trip(tmp_path, capsys):
 
 def test_figures_draws_what_fits(tmp_path, capsys):
     rng = np.random.default_rng(0)
-    write_latents(tmp_path / "runs" / "a", mean=rng.normal(size=(50, 4)), log_variance=np.zeros((50, 4)))
-    argv = ["figures", "posterior_panels", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    write_latents(
+        tmp_path / "runs" / "a", mean=rng.normal(size=(50, 4)), log_variance=np.zeros((50, 4))
+    )
+    argv = [
+        "figures",
+        "posterior_panels",
+        "--runs",
+        str(tmp_path / "runs"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert main(argv) == 0
     assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".pdf", ".png"]

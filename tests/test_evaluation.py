@@ -80,10 +80,14 @@ def set_to_true_posterior(model: Model) -> None:
             layer.bias[2:] = covariance.diagonal().log()
 
 
-@pytest.mark.parametrize("head", [GaussianHead(), ImplicitHead(linear=True), ImplicitHead()], ids=repr)
+@pytest.mark.parametrize(
+    "head", [GaussianHead(), ImplicitHead(linear=True), ImplicitHead()], ids=repr
+)
 def test_importance_weights_average_to_the_evidence_under_any_proposal(head):
     model, batch = linear_gaussian(head)
-    if isinstance(head, GaussianHead):  # its only proposal is q itself, which must cover the posterior
+    if isinstance(
+        head, GaussianHead
+    ):  # its only proposal is q itself, which must cover the posterior
         set_to_true_posterior(model)
         model.head.network[-1].bias.data[2:] += 0.7
     torch.manual_seed(1)
@@ -110,7 +114,9 @@ def test_exact_figures_of_a_shared_gaussian_match_torch_and_the_diagonal_case():
     mean, root = generator.normal(size=(200, 3)), generator.normal(size=(3, 3)) / 2
     covariance = root @ root.T + 0.05 * np.eye(3)
     figures = shared_gaussian_metrics([(mean[:120], covariance), (mean[120:], covariance)])
-    prior = MultivariateNormal(torch.zeros(3, dtype=torch.float64), torch.eye(3, dtype=torch.float64))
+    prior = MultivariateNormal(
+        torch.zeros(3, dtype=torch.float64), torch.eye(3, dtype=torch.float64)
+    )
     q = MultivariateNormal(torch.from_numpy(mean), torch.from_numpy(covariance))
     exact = torch.distributions.kl_divergence(q, prior).mean().item()
     assert figures["kl"] == pytest.approx(exact)
@@ -126,7 +132,9 @@ def test_exact_figures_of_a_shared_gaussian_match_torch_and_the_diagonal_case():
 def test_on_lstm2d_the_bounds_lie_on_their_side_of_the_true_likelihood():
     corpus = load("lstm2d", sentences=600, valid=64, test=8)
     data = TextData(corpus, batch_size=32)
-    network = LSTMNetwork(len(corpus.vocabulary), embedding=16, hidden=32, latent=2, init=0.1, dropout=0.0)
+    network = LSTMNetwork(
+        len(corpus.vocabulary), embedding=16, hidden=32, latent=2, init=0.1, dropout=0.0
+    )
     torch.manual_seed(0)
     model = build_model(parse("vae(anneal=0)").parts(), network)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
@@ -155,13 +163,25 @@ def test_a_record_names_its_estimators(spec, text_data, text_network):
     latents, record = evaluate(model, text_data, "valid", rows, rows[:8], 4, parts.selection, CPU)
     expected = {
         "vae": {"kl", "mi", "mi_stderr", "aggregated_kl", "negative_elbo", "nll", "au", "cu"},
-        "ivae": {"kl_dual", "mi_dual", "kl_moment", "mi_moment", "negative_elbo_dual", "nll", "cu_samples"},
+        "ivae": {
+            "kl_dual",
+            "mi_dual",
+            "kl_moment",
+            "mi_moment",
+            "negative_elbo_dual",
+            "nll",
+            "cu_samples",
+        },
         "ivae_mi(linear=True)": {"kl", "mi", "kl_dual", "mi_dual", "negative_elbo", "nll"},
         "ae": {"reconstruction", "au"},
         "lstm_lm": {"reconstruction", "nll", "ppl"},
     }[spec]
     assert expected <= record.keys()
-    forbidden = {"ivae": {"kl", "mi", "cu", "negative_elbo"}, "ae": {"kl", "nll"}, "lstm_lm": {"kl", "au"}}
+    forbidden = {
+        "ivae": {"kl", "mi", "cu", "negative_elbo"},
+        "ae": {"kl", "nll"},
+        "lstm_lm": {"kl", "au"},
+    }
     assert not forbidden.get(spec, set()) & record.keys()
     assert (latents is None) == (spec == "lstm_lm")
 

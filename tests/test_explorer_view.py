@@ -1,4 +1,4 @@
-"""The explorer's view of a runs folder: confined to it, cached, and calm about whatever lies in it."""
+"""The explorer's view of a runs folder: confined, cached, calm about what lies in it."""
 
 import json
 import os
@@ -38,17 +38,24 @@ def run_of(view: View, spec: str):
 
 
 def test_state_survives_its_own_query_string() -> None:
-    query = "?run=a%2Fb(c%3D1%2Cd%3D2)%2F0&run=x&x=z3&y=a2&epoch=7&colour=topic&limit=8&prior=1&a=one+two&b=three"
+    query = (
+        "?run=a%2Fb(c%3D1%2Cd%3D2)%2F0&run=x&x=z3&y=a2&epoch=7&colour=topic&limit=8&prior=1"
+        "&a=one+two&b=three"
+    )
     expected = State(("a/b(c=1,d=2)/0", "x"), "z3", "a2", 7, "topic", 8.0, True, "one two", "three")
     assert State.parse(query) == expected
 
 
-@pytest.mark.parametrize("query", ["?x=z0x&epoch=-3&limit=9e9", "?epoch=%00&y=a²", "?epoch=99999999999", "?x=q", None])
+@pytest.mark.parametrize(
+    "query", ["?x=z0x&epoch=-3&limit=9e9", "?epoch=%00&y=a²", "?epoch=99999999999", "?x=q", None]
+)
 def test_nonsense_in_the_url_is_the_default(query: str | None) -> None:
     assert State.parse(query) == State()
 
 
-@pytest.mark.parametrize("run_id", ["../../etc", "/etc/passwd", "grammar/../grammar/vae/0", "grammar/vae/0/"])
+@pytest.mark.parametrize(
+    "run_id", ["../../etc", "/etc/passwd", "grammar/../grammar/vae/0", "grammar/vae/0/"]
+)
 def test_only_listed_ids_are_found(view: View, run_id: str) -> None:
     with pytest.raises(UserError):
         view.find(run_id)
@@ -139,7 +146,7 @@ def test_densities_are_computed_once(view: View) -> None:
 def test_cache_forgets_the_least_recently_used() -> None:
     cache = Cache(3)
     for key in "abc":
-        cache.get(key, lambda: key)
+        cache.get(key, key.lower)
     cache.get("a", lambda: "again")
     cache.get("d", lambda: "d")
     assert cache.get("a", lambda: "again") == "a"
@@ -154,7 +161,12 @@ def test_inside_a_triangle_matches_its_half_planes() -> None:
 
 
 def outline(run_id: str, half: float = 9.0) -> dict:
-    return {"run": run_id, "search": "", "x": [-half, half, half, -half], "y": [-half, -half, half, half]}
+    return {
+        "run": run_id,
+        "search": "",
+        "x": [-half, half, half, -half],
+        "y": [-half, -half, half, half],
+    }
 
 
 def test_selection_marks_the_same_items_elsewhere(view: View) -> None:
@@ -170,19 +182,38 @@ def test_selection_marks_the_same_items_elsewhere(view: View) -> None:
 def test_items_in_another_order_are_matched_by_what_they_are(tmp_path: Path) -> None:
     texts = [f"sentence {i}" for i in range(30)]
     write_run(tmp_path, "vae", count=30, epochs=1, texts=texts)
-    write_run(tmp_path, "ae", "points", count=40, epochs=1, texts=[*texts[:20], *[f"new {i}" for i in range(20)]])
+    write_run(
+        tmp_path,
+        "ae",
+        "points",
+        count=40,
+        epochs=1,
+        texts=[*texts[:20], *[f"new {i}" for i in range(20)]],
+    )
     first, second = (run_of(View(tmp_path), s) for s in ("vae", "ae"))
     assert View(tmp_path).matching_rows(first, np.array([3, 19, 25]), second).tolist() == [3, 19]
 
 
-@pytest.mark.parametrize("data", [None, 3, {}, {"run": "r", "x": "abc", "y": [1], "search": ""}, {"run": 1, "x": [1], "y": [2]}])
+@pytest.mark.parametrize(
+    "data",
+    [None, 3, {}, {"run": "r", "x": "abc", "y": [1], "search": ""}, {"run": 1, "x": [1], "y": [2]}],
+)
 def test_what_is_no_selection_is_none(data: object) -> None:
     assert Selection.parse(data) is None
 
 
 def test_untrusted_names_and_texts_are_shown_as_text(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script><b>x</b>"
-    write_run(tmp_path, "vae", "points", label=evil, count=150, epochs=1, texts=[evil] * 150, labels={evil: [evil] * 150})
+    write_run(
+        tmp_path,
+        "vae",
+        "points",
+        label=evil,
+        count=150,
+        epochs=1,
+        texts=[evil] * 150,
+        labels={evil: [evil] * 150},
+    )
     view = View(tmp_path)
     run = view.listing.runs[0]
     figure = panels.centres_column(view, State(), run.id, "light", Selection.parse(outline(run.id)))
@@ -214,7 +245,9 @@ class StubModel:
         return weights, a + weights[:, None] * (b - a), ["between"] * steps
 
 
-def test_models_are_loaded_once_and_dumped_items_keep_their_codes(tmp_path: Path, monkeypatch) -> None:
+def test_models_are_loaded_once_and_dumped_items_keep_their_codes(
+    tmp_path: Path, monkeypatch
+) -> None:
     folder = write_run(tmp_path, "bn_vae", "holes", count=30, epochs=2)
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "best.safetensors").touch()
@@ -224,7 +257,9 @@ def test_models_are_loaded_once_and_dumped_items_keep_their_codes(tmp_path: Path
     run, paths = view.listing.runs[0], Paths(view)
     texts = run.items["text"]
     path = paths.find(run, texts[4], texts[9])
-    assert path.texts[5] == "between" and np.allclose(path.z[[0, -1]], view.latents(run, 2).mean[[4, 9]])
+    assert path.texts[5] == "between" and np.allclose(
+        path.z[[0, -1]], view.latents(run, 2).mean[[4, 9]]
+    )
     assert paths.find(run, "typed by", "hand").texts[0] == "typed by"
     assert len(loaded) == 1
 

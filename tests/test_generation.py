@@ -19,14 +19,18 @@ QUICK = {"epochs": 1, "nll_items": 4, "nll_samples": 2, "final_items": 4, "final
 @pytest.fixture
 def run(text_data, text_network, tmp_path):
     folder = tmp_path / "run"
-    Trainer(parse("vae"), text_network, text_data, Settings(**QUICK), folder, progress_bar=False).run()
+    Trainer(
+        parse("vae"), text_network, text_data, Settings(**QUICK), folder, progress_bar=False
+    ).run()
     return open_run(folder)
 
 
 def test_encoding_a_dumped_text_gives_its_dumped_mean(run):
     generator = load(run)
     texts = run.items["text"].to_list()[:5]
-    np.testing.assert_allclose(generator.encode(texts), run.latents(run.best_epoch).mean[:5], atol=1e-5)
+    np.testing.assert_allclose(
+        generator.encode(texts), run.latents(run.best_epoch).mean[:5], atol=1e-5
+    )
 
 
 def test_decoding_is_repeatable_and_sampling_depends_on_its_seed(run):
@@ -66,14 +70,18 @@ def test_runs_without_a_model_say_so(tmp_path, text_data, text_network):
     with pytest.raises(UserError, match="no checkpoint"):
         load(open_run(tmp_path / "foreign"))
     folder = tmp_path / "lm"
-    Trainer(parse("lstm_lm"), text_network, text_data, Settings(**QUICK), folder, progress_bar=False).run()
+    Trainer(
+        parse("lstm_lm"), text_network, text_data, Settings(**QUICK), folder, progress_bar=False
+    ).run()
     with pytest.raises(UserError, match="no latent space"):
         load(open_run(folder))
 
 
 def test_a_toy_run_decodes_categories_and_encodes_no_text(tmp_path, toy_data, toy_network):
     folder = tmp_path / "toy"
-    Trainer(parse("vae"), toy_network, toy_data, Settings(**QUICK), folder, progress_bar=False).run()
+    Trainer(
+        parse("vae"), toy_network, toy_data, Settings(**QUICK), folder, progress_bar=False
+    ).run()
     generator = load(open_run(folder))
     assert set(generator.sample(20)) <= {"category 0", "category 1", "category 2"}
     with pytest.raises(UserError, match="categories, not text"):
@@ -100,7 +108,13 @@ def test_the_likelihood_of_all_short_sentences_sums_to_at_most_one():
     torch.manual_seed(0)
     network = LSTMNetwork(6, embedding=4, hidden=5, latent=2, init=0.5)
     decoder = build_model(parse("vae").parts(), network).eval().decoder
-    words = [1, 4, 5, 3, 0]  # every id but the end mark, so that lengths 0 to 2 are all there is below the rest
+    words = [
+        1,
+        4,
+        5,
+        3,
+        0,
+    ]  # every id but the end mark, so that lengths 0 to 2 are all there is below the rest
     sentences = [[], *([w] for w in words), *([a, b] for a in words for b in words)]
     split = Split.of(np.array(sum(sentences, []), np.int32), [len(s) for s in sentences], {})
     z = torch.zeros(len(sentences), 2)

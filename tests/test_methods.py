@@ -119,7 +119,9 @@ def test_all_parameters_are_somebodys(make, name):
 @EVERY
 def test_a_short_training_lowers_the_reconstruction(name, world, make, tmp_path):
     _, _, data, network = make(name, world)
-    settings = Settings(epochs=2, lr=2e-2, nll_items=8, nll_samples=2, final_items=8, final_samples=2)
+    settings = Settings(
+        epochs=2, lr=2e-2, nll_items=8, nll_samples=2, final_items=8, final_samples=2
+    )
     trainer = Trainer(parse(name), network, data, settings, tmp_path / "run", progress_bar=False)
     assert trainer.run() == "finished"
     from lab.runs import open_run

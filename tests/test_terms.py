@@ -30,7 +30,9 @@ ONE = constant(1.0)
 def gaussian(*shape: int, seed: int = 0) -> DiagonalGaussian:
     generator = torch.Generator().manual_seed(seed)
     mean = torch.randn(*shape, generator=generator, dtype=torch.float64)
-    return DiagonalGaussian(mean, 0.5 * torch.randn(*shape, generator=generator, dtype=torch.float64))
+    return DiagonalGaussian(
+        mean, 0.5 * torch.randn(*shape, generator=generator, dtype=torch.float64)
+    )
 
 
 def state(q, z=None, views=1, features=3) -> State:
@@ -64,7 +66,9 @@ def test_free_bits_per_sentence_keep_a_sentence_whole():
 
 def test_pairwise_log_prob_matches_one_density_at_a_time():
     q, z = gaussian(4, 3), gaussian(6, 3, seed=1).mean
-    naive = torch.stack([Normal(m, s).log_prob(z).sum(-1) for m, s in zip(q.mean, q.stddev, strict=True)], -1)
+    naive = torch.stack(
+        [Normal(m, s).log_prob(z).sum(-1) for m, s in zip(q.mean, q.stddev, strict=True)], -1
+    )
     torch.testing.assert_close(pairwise_log_prob(q.mean, q.log_variance, z), naive)
 
 
@@ -114,7 +118,10 @@ def test_subsets_are_weighted_by_their_rows(aggregation):
 
 
 def test_density_gap_gradient_reaches_mean_and_variance():
-    mean, log_variance = torch.zeros(4, 2, requires_grad=True), torch.zeros(4, 2, requires_grad=True)
+    mean, log_variance = (
+        torch.zeros(4, 2, requires_grad=True),
+        torch.zeros(4, 2, requires_grad=True),
+    )
     q = DiagonalGaussian(mean + torch.arange(4.0).unsqueeze(1), log_variance)
     DensityGap(ONE, True, None, 4)(state(q)).backward()
     assert mean.grad.abs().sum() > 0
@@ -151,7 +158,10 @@ def critic(joint: bool = True, **options) -> DualKL:
 @pytest.mark.slow
 def test_the_duals_optimum_is_the_analytic_kl():
     torch.manual_seed(0)
-    target = Normal(torch.tensor([0.6, -0.4], dtype=torch.float64), torch.tensor([0.8, 1.1], dtype=torch.float64))
+    target = Normal(
+        torch.tensor([0.6, -0.4], dtype=torch.float64),
+        torch.tensor([0.8, 1.1], dtype=torch.float64),
+    )
     term = critic()
     optimiser = torch.optim.Adam(term.parameters(), lr=2e-3)
     for _ in range(1500):
@@ -252,7 +262,9 @@ def test_linear_implicit_head_is_the_gaussian_it_says():
     draws = q.rsample((200_000,)).squeeze(1).detach().double()
     exact = q.density()
     torch.testing.assert_close(draws.mean(0), exact.mean[0].detach(), atol=0.02, rtol=0)
-    torch.testing.assert_close(draws.T.cov(), exact.covariance_matrix[0].detach(), atol=0.02, rtol=0)
+    torch.testing.assert_close(
+        draws.T.cov(), exact.covariance_matrix[0].detach(), atol=0.02, rtol=0
+    )
     assert isinstance(exact, MultivariateNormal)
 
 

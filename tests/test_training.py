@@ -30,7 +30,9 @@ def trainer(text_data, text_network, tmp_path):
 
     def make(spec: str = "vae", folder: str = "run", data=text_data, **settings) -> Trainer:
         chosen = Settings(**({"epochs": 2, "lr": 1e-2} | QUICK | settings))
-        return Trainer(parse(spec), text_network, data, chosen, tmp_path / folder, progress_bar=False)
+        return Trainer(
+            parse(spec), text_network, data, chosen, tmp_path / folder, progress_bar=False
+        )
 
     return make
 
@@ -93,7 +95,17 @@ def test_an_interrupt_stops_cleanly_and_resumes_to_the_same_result(trainer, monk
 def test_a_killed_process_loses_at_most_its_epoch(tmp_path):
     def command(runs: str) -> list[str]:
         options = ["--epochs", "5", "--limit", "320", "--hidden", "16", "--threads", "1", "--quiet"]
-        return [sys.executable, "-m", "lab", "train", "grammar", "vae", "--runs", str(tmp_path / runs), *options]
+        return [
+            sys.executable,
+            "-m",
+            "lab",
+            "train",
+            "grammar",
+            "vae",
+            "--runs",
+            str(tmp_path / runs),
+            *options,
+        ]
 
     subprocess.run(command("whole"), check=True, capture_output=True)
     process = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL)
@@ -140,7 +152,9 @@ def test_a_crash_between_two_files_leaves_a_run_that_resumes(trainer, monkeypatc
     assert open_run(crashed.folder).epochs == [0, 1, 2]
 
 
-def test_a_loss_that_is_not_finite_names_its_term_and_keeps_the_last_good_epoch(trainer, monkeypatch):
+def test_a_loss_that_is_not_finite_names_its_term_and_keeps_the_last_good_epoch(
+    trainer, monkeypatch
+):
     run = trainer(epochs=3)
     run.model.terms[0].weight = lambda time: float("nan") if 1 <= time < END else 1.0
     assert run.run() == "failed"
@@ -210,12 +224,16 @@ def test_annealing_follows_the_clock_of_text_and_is_over_at_once_on_the_toy(
     seen = []
     monkeypatch.setattr(KL, "forward", lambda self, state: state.z.sum() * 0)
     original = Model.updates
-    monkeypatch.setattr(Model, "updates", lambda s, b, time: (seen.append(time), original(s, b, time))[1])
+    monkeypatch.setattr(
+        Model, "updates", lambda s, b, time: (seen.append(time), original(s, b, time))[1]
+    )
     trainer(epochs=1).run()
     assert seen == pytest.approx([i / 6 for i in range(6)])
     seen.clear()
     settings = Settings(epochs=1, **QUICK)
-    Trainer(parse("vae"), toy_network, toy_data, settings, tmp_path / "toy", progress_bar=False).run()
+    Trainer(
+        parse("vae"), toy_network, toy_data, settings, tmp_path / "toy", progress_bar=False
+    ).run()
     assert set(seen) == {float("inf")}
 
 
@@ -238,3 +256,11 @@ def test_a_tiny_training_gives_the_recorded_figures(spec, trainer):
 
 def test_constant_schedule_does_not_move():
     assert {constant(0.3)(t) for t in (0.0, 1.0, 1e9)} == {0.3}
+
+
+def test_resuming_a_finished_run_changes_nothing(trainer):
+    trainer().run()
+    run = trainer()
+    files = {p: p.stat().st_mtime_ns for p in run.folder.rglob("*") if p.is_file()}
+    assert run.run(resume=True) == "finished"
+    assert {p: p.stat().st_mtime_ns for p in run.folder.rglob("*") if p.is_file()} == files

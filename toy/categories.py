@@ -1,4 +1,6 @@
-"""K categories without features: a one-hot in, the same one-hot out (iVAE and CL-VAE, spec 2.1 and 2.2)."""
+"""K categories without features: a one-hot in, the same one-hot out (iVAE and CL-VAE, spec 2.1 and
+2.2).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -67,8 +69,8 @@ class Steps:
 class CategoryData:
     """Random categories; a block of `block` iterations counts as an epoch and ends with a dump.
 
-    Each drawn category fills `repeats` rows of a batch. Raises UserError for fewer than two categories or a batch
-    that `repeats` does not divide.
+    Each drawn category fills `repeats` rows of a batch. Raises UserError for fewer than two
+    categories or a batch that `repeats` does not divide.
     """
 
     categories: int
@@ -82,7 +84,9 @@ class CategoryData:
         if self.categories < 2:
             raise UserError(f"--categories {self.categories}: there must be at least 2")
         if self.batch_size % self.repeats:
-            raise UserError(f"batch size {self.batch_size} is not a multiple of {self.repeats} repeats")
+            raise UserError(
+                f"batch size {self.batch_size} is not a multiple of {self.repeats} repeats"
+            )
 
     @property
     def unit(self) -> dict[str, Any]:
@@ -91,6 +95,11 @@ class CategoryData:
     @property
     def about(self) -> dict[str, Any]:
         return {"name": f"toy-{self.categories}", "categories": self.categories}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How batches are composed, as a run records it."""
+        return {"batch_size": self.batch_size, "repeats": self.repeats, "block": self.block}
 
     def train(self, epoch: int) -> Steps:
         return Steps(self, epoch)

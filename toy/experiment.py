@@ -23,12 +23,15 @@ def trainer(
 ) -> Trainer:
     """A trainer of one toy run with 16 equally spaced dumps and one before training.
 
-    Methods with a critic follow iVAE's script: leaky ReLU, K categories drawn with replacement, 64 rows each,
-    Adam 1e-5 for both players. The others follow its VAE: ELU, 500 independent rows, Adam 2e-5. `lr` replaces
-    both rates. Raises UserError if the iterations do not fill the dumps evenly.
+    Methods with a critic follow iVAE's script: leaky ReLU, K categories drawn with replacement, 64
+    rows each, Adam 1e-5 for both players. The others follow its VAE: ELU, 500 independent rows,
+    Adam 2e-5. `lr` replaces both rates. Raises UserError if the iterations do not fill the dumps
+    evenly.
     """
     if iterations < DUMPS or iterations % DUMPS:
-        raise UserError(f"--iterations {iterations}: give a multiple of {DUMPS}, the number of dumps")
+        raise UserError(
+            f"--iterations {iterations}: give a multiple of {DUMPS}, the number of dumps"
+        )
     block = iterations // DUMPS
     if any(term.critic_steps for term in method.parts().terms):
         network = MLPNetwork(categories, activation="leaky_relu")

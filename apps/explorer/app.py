@@ -18,7 +18,8 @@ POLL_MILLISECONDS = 2_000
 
 _PAGE = """<!DOCTYPE html>
 <html data-mantine-color-scheme="light">
-<head>{{%metas%}}<title>{{%title%}}</title><link rel="icon" href="data:,">{{%css%}}<style>{variables}</style></head>
+<head>{{%metas%}}<title>{{%title%}}</title><link rel="icon" href="data:,">{{%css%}}
+<style>{variables}</style></head>
 <body>{{%app_entry%}}<footer>{{%config%}}{{%scripts%}}{{%renderer%}}</footer></body>
 </html>"""
 
@@ -27,7 +28,8 @@ def create_app(root: str | Path, host: str = "127.0.0.1") -> Dash:
     """The explorer of the runs below `root` as a Dash app that answers under `host`."""
     view = View(root)
     app = Dash(
-        __name__, title="Latent Lab", update_title=None, suppress_callback_exceptions=True, serve_locally=True,
+        __name__, title="Latent Lab", update_title=None, suppress_callback_exceptions=True,
+        serve_locally=True,
         index_string=_PAGE.format(variables=theme.variables()),
     )  # fmt: skip
     guard(app.server, host)
@@ -50,7 +52,13 @@ def _shell(view: View) -> Component:
             html.Span(str(view.root), className="root", title=str(view.root)),
             cards.picker(),
             html.Button("Copy link", id="copy", className="plain"),
-            html.Button("◐", id="scheme", className="plain", title="Light or dark", **{"aria-label": "Light or dark"}),
+            html.Button(
+                "◐",
+                id="scheme",
+                className="plain",
+                title="Light or dark",
+                **{"aria-label": "Light or dark"},
+            ),
         ]
     )
     return dmc.MantineProvider(
@@ -66,7 +74,12 @@ def _shell(view: View) -> Component:
             html.Main(id="page"),
         ],
         id="mantine",
-        theme={"fontFamily": theme.FONT, "primaryColor": "gray", "fontSizes": {"sm": "14px"}, "defaultRadius": "sm"},
+        theme={
+            "fontFamily": theme.FONT,
+            "primaryColor": "gray",
+            "fontSizes": {"sm": "14px"},
+            "defaultRadius": "sm",
+        },
     )
 
 

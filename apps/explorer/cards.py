@@ -8,12 +8,14 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from apps.explorer import plots, text
+from apps.explorer import text, theme
 from apps.explorer.view import View
 from lab import look, views
 from lab.errors import UserError
 from lab.runs import Run
 
+GRID_THEME = {"function": "explorerTheme(themeQuartz)"}
+GRID_COLUMN = {"sortable": True, "filter": True, "suppressHeaderMenuButton": True}
 NUMBERS = ("kl", "mi", "au", "cu", "nll")
 
 
@@ -24,7 +26,8 @@ def part(kind: str, run: Run) -> dict[str, str]:
 
 def swatch(spec: str) -> html.Span:
     """The method's colour as a dot; the spec string on hover."""
-    return html.Span(className="swatch", title=spec, style={"background": look.colour(spec)})
+    style = {"background": look.colour(spec)}
+    return html.Span(className="swatch", title=spec, style=style, **{"aria-hidden": "true"})
 
 
 def caption(key: str) -> dmc.Popover:
@@ -33,8 +36,9 @@ def caption(key: str) -> dmc.Popover:
     heads = ("Drawn", "Read", "Beware")
     words = [html.P([html.B(h), " ", p]) for h, p in zip(heads, paragraphs, strict=False)]
     button = html.Button("i", className="info", **{"aria-label": f"About: {title}"})
+    opened = dmc.PopoverDropdown([html.H4(title), *words], className="caption")
     return dmc.Popover(
-        [dmc.PopoverTarget(button), dmc.PopoverDropdown([html.H4(title), *words], className="caption")],
+        [dmc.PopoverTarget(button), opened],
         width=360, position="bottom-end", shadow="md", withArrow=True,
     )  # fmt: skip
 
@@ -47,7 +51,7 @@ def panel(title: str, key: str, graph: Component) -> html.Div:
 
 def graph(component_id: Any, shape: str = "square", **given: Any) -> html.Div:
     """A picture of the given shape ("square" or "chart") that fills its column."""
-    picture = dcc.Graph(id=component_id, config=plots.CONFIG, responsive=True, **given)
+    picture = dcc.Graph(id=component_id, config=theme.CONFIG, responsive=True, **given)
     return html.Div(picture, className=shape)
 
 
@@ -67,9 +71,11 @@ def status(run: Run) -> html.Span | str:
 
 
 def numbers(run: Run) -> html.Dl:
-    """The few figures that matter, each with the name of its estimator where that isn't the closed form."""
+    """The figures that matter, each with the name of its estimator unless it is the closed form."""
     width = run.info.get("latent", {}).get("dimensions")
-    return html.Dl([_number(key, views.latest(run, key), width) for key in NUMBERS], className="numbers")
+    return html.Dl(
+        [_number(key, views.latest(run, key), width) for key in NUMBERS], className="numbers"
+    )
 
 
 def _number(key: str, found: tuple[float, str] | None, width: int | None) -> html.Div:
@@ -92,7 +98,9 @@ def columns(cards: Sequence[Component]) -> html.Div:
 
 def picker() -> dmc.Popover:
     """A button that opens the list of runs to compare; `choices` fills it."""
-    button = dmc.Button(html.Span(id="picked-count"), variant="default", size="sm", fw=500, id="picker")
+    button = dmc.Button(
+        html.Span(id="picked-count"), variant="default", size="sm", fw=500, id="picker"
+    )
     boxes = dmc.CheckboxGroup([], id="picked", value=[])
     dropdown = dmc.PopoverDropdown(boxes, className="choices")
     return dmc.Popover([dmc.PopoverTarget(button), dropdown], position="bottom-end", shadow="md")
@@ -113,10 +121,12 @@ def _choice(run: Run) -> dmc.Checkbox:
 
 
 def control(label: str, component: Component) -> html.Label:
+    """A control with its name before it."""
     return html.Label([html.Span(label), component], className="control")
 
 
 def legend(entries: Iterable[Component]) -> html.Div:
+    """A row of colour samples and their names."""
     return html.Div(list(entries), className="legend")
 
 
@@ -132,7 +142,9 @@ def run_names(runs: Sequence[Run]) -> list[str]:
     """The runs' labels, with corpus and seed where they tell them apart."""
     places = [[run.corpus, f"seed {run.seed}"] for run in runs]
     differing = [k for k in (0, 1) if len({p[k] for p in places}) > 1]
-    return [" · ".join([r.label, *(p[k] for k in differing)]) for r, p in zip(runs, places, strict=True)]
+    return [
+        " · ".join([r.label, *(p[k] for k in differing)]) for r, p in zip(runs, places, strict=True)
+    ]
 
 
 def _line(run: Run) -> dict[str, str]:
@@ -146,9 +158,13 @@ def _css(dash: str) -> str:
 def nothing(view: View, chosen: Sequence[Run]) -> html.Div | None:
     """What to type when there is nothing to show; None when there is something."""
     if view.listing.missing:
-        return _empty("The runs folder is gone.", f"{view.root} will be shown again when it is back.")
+        return _empty(
+            "The runs folder is gone.", f"{view.root} will be shown again when it is back."
+        )
     if not view.listing.runs:
-        return _empty(f"No runs in {view.root} yet.", "Type one of these; the page fills by itself:", True)
+        return _empty(
+            f"No runs in {view.root} yet.", "Type one of these; the page fills by itself:", True
+        )
     if not chosen:
         return _empty("No run chosen.", "Pick runs on the Runs page or with the button above.")
     return None
@@ -163,11 +179,14 @@ def notices(view: View) -> list[Component]:
     """One line for each folder that cannot be read."""
     lines = list(view.listing.problems)
     if view.listing.missing:
-        lines = [f"{view.root}: no such folder. It was moved or deleted; waiting for it to come back."]
+        lines = [
+            f"{view.root}: no such folder. It was moved or deleted; waiting for it to come back."
+        ]
     shown = [html.Div(line, className="notice") for line in lines[:5]]
     more = [html.Div(f"and {len(lines) - 5} more", className="notice")] if len(lines) > 5 else []
     return shown + more
 
 
 def notice(error: UserError | str) -> html.Div:
+    """One line that says what is wrong."""
     return html.Div(str(error), className="notice")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ OTHER = "#888888"
 
 @dataclass(frozen=True)
 class Classes:
-    """Names and colours of the classes of one column; `edges` [K-1] cut a continuous one into K bins."""
+    """Names and colours of one column's classes; `edges` [K-1] cut a continuous one into K bins."""
 
     title: str
     names: tuple[str, ...]
@@ -24,7 +25,7 @@ class Classes:
     bounds: tuple[float, float] | None = None
 
     def assign(self, column: pl.Series) -> np.ndarray:
-        """Class number of each item [N]; categories beyond those with a colour share the last class."""
+        """Class number of each item [N]; categories without a colour share the last class."""
         if self.edges is not None:
             values = np.nan_to_num(column.cast(pl.Float64, strict=False).to_numpy())
             return np.digitize(values, self.edges)
@@ -40,13 +41,14 @@ def single(colour: str) -> Classes:
 
 
 def classes(title: str, columns: Sequence[pl.Series]) -> Classes:
-    """Classes of a column over all runs shown: bins of a numeric one with many values, else its categories."""
+    """Classes of a column over all runs shown: its categories, or bins of many numbers."""
     values = pl.concat([c.cast(columns[0].dtype, strict=False) for c in columns]).drop_nulls()
     distinct = values.unique().sort()
     if values.dtype.is_numeric() and len(distinct) > MOST_CATEGORIES:
         return _bins(title, values.cast(pl.Float64).to_numpy())
-    names = [str(v) for v in distinct.cast(pl.String).to_list()]
-    colours = list(CATEGORY_COLOURS[: len(names)])
+    names = [str(v) for v in distinct.cast(pl.String).to_list()] or ["none"]
+    ordered = title == "length" or values.dtype.is_float()
+    colours = _ramp(len(names)) if ordered else list(CATEGORY_COLOURS[: len(names)])
     if len(names) > MOST_CATEGORIES:
         names = [*names[: MOST_CATEGORIES - 1], "other"]
         colours[-1] = OTHER
@@ -54,7 +56,7 @@ def classes(title: str, columns: Sequence[pl.Series]) -> Classes:
 
 
 def sample(groups: np.ndarray, limit: int) -> np.ndarray:
-    """At most about `limit` rows, ascending, the same share of each class and at least one; seeded."""
+    """About `limit` rows, ascending: the same share of each class and at least one; seeded."""
     if len(groups) <= limit:
         return np.arange(len(groups))
     shuffled = np.random.default_rng(0).permutation(len(groups))
@@ -66,9 +68,13 @@ def sample(groups: np.ndarray, limit: int) -> np.ndarray:
     return np.sort(np.concatenate(kept))
 
 
+def _ramp(count: int) -> list[str]:
+    return [CONTINUOUS[round(k)] for k in np.linspace(0, len(CONTINUOUS) - 1, count)]
+
+
 def _bins(title: str, values: np.ndarray) -> Classes:
     low, high = (float(v) for v in np.percentile(values[np.isfinite(values)], [1, 99]))
     edges = np.linspace(low, high, len(CONTINUOUS) + 1)[1:-1]
     ends = [low, *edges, high]
-    names = tuple(f"{a:.3g} to {b:.3g}" for a, b in zip(ends[:-1], ends[1:], strict=True))
+    names = tuple(f"{a:.3g} to {b:.3g}" for a, b in pairwise(ends))
     return Classes(title, names, CONTINUOUS, edges, (low, high))

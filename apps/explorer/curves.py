@@ -10,7 +10,7 @@ from dash import MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from apps.explorer import cards, panels, plots
+from apps.explorer import cards, charts, panels
 from apps.explorer import state as url
 from apps.explorer.redraw import redraw
 from apps.explorer.view import View
@@ -57,26 +57,34 @@ def _heat_card(run: Run) -> Component:
     return html.Article([head, figure, words, dcc.Store(id=cards.part("heat-drawn", run))])
 
 
-def charts(view: View, chosen: Sequence[Run], mode: str) -> list[go.Figure]:
+def figures_of(view: View, chosen: Sequence[Run], mode: str) -> list[go.Figure]:
     """One figure per quantity with a line per run and estimator."""
     x_title, names = _x_title(chosen), cards.run_names(chosen)
     items = [r.info.get("items") for r in chosen if r.info.get("items")]
     ceiling = math.log(items[0]) if items and len(set(items)) == 1 else None
     return [
-        plots.curves_figure(
-            [c for run, name in zip(chosen, names, strict=True) for c in _curves(view, run, name, q)], x_title, mode, ceiling if q == "mi" else None, q in FROM_ZERO,
+        charts.curves_figure(
+            [
+                c
+                for run, name in zip(chosen, names, strict=True)
+                for c in _curves(view, run, name, q)
+            ],
+            x_title,
+            mode,
+            ceiling if q == "mi" else None,
+            q in FROM_ZERO,
         )
         for q in CHARTS
     ]
 
 
-def _curves(view: View, run: Run, name: str, quantity: str) -> list[plots.Curve]:
+def _curves(view: View, run: Run, name: str, quantity: str) -> list[charts.Curve]:
     try:
         found = views.series(view.at(run), quantity)
     except UserError:
         return []
     return [
-        plots.Curve(
+        charts.Curve(
             name + (f" ({s.estimator})" if s.estimator else ""), look.colour(run.spec),
             ESTIMATOR_DASH if s.estimator else look.dash(run.spec), s.epochs, s.values, s.stderr,
         )
@@ -91,24 +99,25 @@ def _x_title(chosen: Sequence[Run]) -> str:
 
 
 def heat(view: View, run_id: str, top: float, mode: str) -> tuple[go.Figure, str]:
-    """KL per dimension over the dumps of one run, coloured from 0 to `top` nats, and what it amounts to in words."""
+    """KL per dimension over the dumps of one run, from 0 to `top` nats, as picture and words."""
     try:
         table = view.dimensions(view.find(run_id))
     except UserError as error:
-        return plots.note_figure(str(error), mode), ""
+        return charts.note_figure(str(error), mode), ""
     if _largest(table) is None:
-        return plots.note_figure("No posterior variances, hence no KL.", mode), ""
+        return charts.note_figure("No posterior variances, hence no KL.", mode), ""
     wide = table.pivot("epoch", index="dimension", values="kl").sort("dimension")
     kl = wide.drop("dimension").to_numpy()
     last = kl[:, -1]
     order = (-last).argsort(kind="stable")
     epochs = table["epoch"].unique().sort().to_numpy()
-    words = f"{(last > 0.01).sum()} of {len(last)} dimensions above 0.01 nats; the largest {last.max():.2f}."
-    return plots.dimensions_figure(kl[order], epochs, order, top, mode), words
+    words = f"{(last > 0.01).sum()} of {len(last)} dimensions above 0.01 nats"
+    words += f"; the largest {last.max():.2f}."
+    return charts.dimensions_figure(kl[order], epochs, order, top, mode), words
 
 
 def heat_limit(view: View, chosen: Sequence[Run]) -> float:
-    """The largest KL of any dimension in any of the runs, in nats: one colour scale for all of them."""
+    """The largest KL of any dimension in any of the runs, in nats: one scale for all of them."""
     largest = [0.1]
     for run in chosen:
         try:
@@ -136,8 +145,11 @@ def register(app: Dash, view: View) -> None:
     )
     def show_charts(search: str, _revision: str, mode: str, drawn: list[str] | None) -> Any:
         chosen = view.chosen(url.State.parse(search).runs)
-        figures = charts(view, chosen, mode or "light")
-        changed = [redraw(f, known) for f, known in zip(figures, drawn or [None] * len(CHARTS), strict=True)]
+        figures = figures_of(view, chosen, mode or "light")
+        changed = [
+            redraw(f, known)
+            for f, known in zip(figures, drawn or [None] * len(CHARTS), strict=True)
+        ]
         return *changed, cards.run_legend(chosen), [f.layout.uirevision for f in figures]
 
     @app.callback(
@@ -154,7 +166,9 @@ def register(app: Dash, view: View) -> None:
         same = ids and ids == shown
         return (no_update if same else _heats(view, chosen)), ids, not chosen
 
-    @app.callback(Output("heat-legend", "children"), Input("view", "data"), Input("revision", "data"))
+    @app.callback(
+        Output("heat-legend", "children"), Input("view", "data"), Input("revision", "data")
+    )
     def show_heat_legend(search: str, _revision: str) -> Any:
         top = heat_limit(view, view.chosen(url.State.parse(search).runs))
         return cards.legend([html.Span(["0", html.I(className="scale"), f"{top:.2f} nats"])])
@@ -169,7 +183,9 @@ def register(app: Dash, view: View) -> None:
         State({"type": "heat", "run": MATCH}, "id"),
         State({"type": "heat-drawn", "run": MATCH}, "data"),
     )
-    def show_heat(search: str, _revision: str, mode: str, part: dict[str, str], drawn: str | None) -> Any:
+    def show_heat(
+        search: str, _revision: str, mode: str, part: dict[str, str], drawn: str | None
+    ) -> Any:
         top = heat_limit(view, view.chosen(url.State.parse(search).runs))
         stamp = f"{panels.stamp(view, part['run'])} {top}"
         if ctx.triggered_id == "revision" and stamp == drawn:

@@ -1,4 +1,4 @@
-"""The page of interpolations: two sentences, each run's way between them, and what it says on the way."""
+"""The page of interpolations: two sentences, and what each run says on its way between them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import dash_mantine_components as dmc
 import numpy as np
 import plotly.graph_objects as go
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
 
-from apps.explorer import cards, panels, plots, theme
+from apps.explorer import cards, charts, maps, panels, theme
 from apps.explorer import state as url
 from apps.explorer.paths import Path, Paths, pairs
 from apps.explorer.view import View
@@ -37,7 +38,10 @@ def layout(view: View, state: url.State) -> Component:
                 [_sentence("A", a), _sentence("B", b), cards.control("", stored)],
                 className="toolbar",
             ),
-            dcc.Loading(html.Div(id="interpolation"), delay_show=400, type="dot", color="var(--accent)"),
+            dcc.Store(id="interpolated"),
+            dcc.Loading(
+                html.Div(id="interpolation"), delay_show=400, type="dot", color="var(--accent)"
+            ),
         ],
         className="page",
     )
@@ -45,7 +49,8 @@ def layout(view: View, state: url.State) -> Component:
 
 def _sentence(name: str, value: str) -> Component:
     box = dmc.Autocomplete(
-        id=f"sentence-{name.lower()}", value=value, debounce=700, size="sm", placeholder="type or pick a sentence",
+        id=f"sentence-{name.lower()}", value=value, debounce=700, size="sm",
+        placeholder="type or pick a sentence",
         data=[], maxDropdownHeight=320, filter={"function": "keepAll"},
     )  # fmt: skip
     return html.Label([html.Span(name), box], className="control sentence")
@@ -66,7 +71,11 @@ def suggestions(view: View, state: url.State, typed: str) -> list[str]:
             texts = run.items["text"].unique(maintain_order=True)
         except UserError:
             continue
-        return texts.filter(texts.str.contains(typed.strip(), literal=True)).head(SUGGESTIONS).to_list()
+        return (
+            texts.filter(texts.str.contains(typed.strip(), literal=True))
+            .head(SUGGESTIONS)
+            .to_list()
+        )
     return []
 
 
@@ -108,20 +117,27 @@ def _map(view: View, run: Run, path: Path | str, state: url.State, mode: str) ->
         if isinstance(path, Path) and path.z is not None:
             epoch = epoch if path.epoch is None else path.epoch
             _, (i, j) = panels.frame(view, run, state, mode)
-            drawn = plots.Points(run.label, theme.TOKENS[mode]["accent"], path.z[:, i], path.z[:, j], path.texts)
+            drawn = maps.Points(
+                run.label, theme.TOKENS[mode]["accent"], path.z[:, i], path.z[:, j], path.texts
+            )
         x, y, density, frame = panels.map_of(view, run, epoch, state, mode)
     except UserError as error:
-        return plots.note_figure(str(error), mode)
-    return plots.path_figure(x, y, density, drawn, frame)
+        return charts.note_figure(str(error), mode)
+    return maps.path_figure(x, y, density, drawn, frame)
 
 
 def _steps(made: list[tuple[Run, Path]]) -> Component:
     longest = max((p.weights for _, p in made), key=len)
     head = [html.Th("w"), *(html.Th([cards.swatch(r.spec), r.label]) for r, _ in made)]
     rows = [
-        html.Tr([html.Td(f"{w:.1f}"), *(html.Td(_nearest(path, w)) for _, path in made)]) for w in longest
+        html.Tr([html.Td(f"{w:.1f}"), *(html.Td(_nearest(path, w)) for _, path in made)])
+        for w in longest
     ]
-    return html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="steps", style={"--columns": len(made)})
+    return html.Table(
+        [html.Thead(html.Tr(head)), html.Tbody(rows)],
+        className="steps",
+        style={"--columns": len(made)},
+    )
 
 
 def _nearest(path: Path, weight: float) -> str:
@@ -130,14 +146,16 @@ def _nearest(path: Path, weight: float) -> str:
 
 def _rouge(made: list[tuple[Run, Path]], a: str, b: str, mode: str) -> Component:
     curves = [
-        plots.Curve(
+        charts.Curve(
             run.label, look.colour(run.spec), look.dash(run.spec), path.weights,
             np.asarray(interpolation_rouge(path.texts, a, b)),
         )
         for run, path in made
     ]  # fmt: skip
-    figure = plots.rouge_figure(curves, mode)
-    chart = cards.panel("Rouge-L along the path", "rouge", cards.graph("rouge", "chart", figure=figure))
+    figure = charts.rouge_figure(curves, mode)
+    chart = cards.panel(
+        "Rouge-L along the path", "rouge", cards.graph("rouge", "chart", figure=figure)
+    )
     return html.Div([cards.run_legend([run for run, _ in made]), chart], className="rouge")
 
 
@@ -147,12 +165,18 @@ def register(app: Dash, view: View) -> None:
 
     @app.callback(
         Output("interpolation", "children"),
+        Output("interpolated", "data"),
         Input("view", "data"),
         Input("revision", "data"),
         Input("theme", "data"),
+        State("interpolated", "data"),
     )
-    def show(search: str, _revision: str, mode: str) -> Component:
-        return results(view, paths, url.State.parse(search), mode or "light")
+    def show(search: str, _revision: str, mode: str, shown: list[str] | None) -> Any:
+        state = url.State.parse(search)
+        stamps = [panels.stamp(view, run.id) for run in view.chosen(state.runs)]
+        if ctx.triggered_id == "revision" and stamps and stamps == shown:
+            raise PreventUpdate
+        return results(view, paths, state, mode or "light"), stamps
 
     for name in ("a", "b"):
 

@@ -1,10 +1,22 @@
-"""The page of latent spaces: per run the aggregated posterior above the posterior centres, on shared axes."""
+"""The page of latent spaces: per run the aggregated posterior above the posterior centres."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import (
+    ALL,
+    MATCH,
+    ClientsideFunction,
+    Dash,
+    Input,
+    Output,
+    State,
+    ctx,
+    dcc,
+    html,
+    no_update,
+)
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -40,29 +52,38 @@ def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Compo
     limits = [{"value": f"{v:g}", "label": f"± {v:g}"} for v in url.LIMITS]
     last = _last(chosen)
     slider = dmc.Slider(
-        id="epoch", min=0, max=last, value=last if state.epoch is None else min(state.epoch, last), step=1,
+        id="epoch", min=0, max=last, value=last if state.epoch is None else min(state.epoch, last),
+        step=1,
         size="sm", color="gray", updatemode="drag",
     )  # fmt: skip
     return [
         cards.control("Across", _select("axis-x", axes, state.x, 160)),
         cards.control("Up", _select("axis-y", axes, state.y, 160)),
-        cards.control("Colour", _select("colour", _colour_options(chosen), panels.colour_column(state, chosen), 130)),
+        cards.control(
+            "Colour",
+            _select("colour", _colour_options(chosen), panels.colour_column(state, chosen), 130),
+        ),
         cards.control("Range", _select("limit", limits, f"{state.limit:g}", 84)),
         cards.control("Prior", dmc.Switch(id="prior", checked=state.prior, size="sm")),
-        html.Div([html.Span("Epoch"), slider, html.Span(id="epoch-words")], className="control epoch"),
+        html.Div(
+            [html.Span("Epoch"), slider, html.Span(id="epoch-words")], className="control epoch"
+        ),
     ]
 
 
 def _select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
     return dmc.Select(
-        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False, checkIconPosition="right",
+        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
+        checkIconPosition="right",
         comboboxProps={"width": max(width, 180), "position": "bottom-start"}, maxDropdownHeight=360,
     )  # fmt: skip
 
 
 def _axis_options(chosen: Sequence[Run]) -> list[dict[str, Any]]:
     width = max((r.info.get("latent", {}).get("dimensions", 0) for r in chosen), default=0)
-    ranks = [{"value": f"a{i + 1}", "label": text.rank(i)} for i in range(min(width, RANKS_OFFERED))]
+    ranks = [
+        {"value": f"a{i + 1}", "label": text.rank(i)} for i in range(min(width, RANKS_OFFERED))
+    ]
     names = [{"value": f"z{i + 1}", "label": text.dimension(i)} for i in range(width)]
     return [{"group": "By activity", "items": ranks}, {"group": "By index", "items": names}]
 
@@ -81,7 +102,9 @@ def _columns(view: View, chosen: Sequence[Run]) -> Component:
 
 
 def _card(run: Run) -> Component:
-    density = cards.panel("Aggregated posterior", "density", cards.graph(cards.part("density", run)))
+    density = cards.panel(
+        "Aggregated posterior", "density", cards.graph(cards.part("density", run))
+    )
     centres = cards.panel("Posterior centres", "centres", cards.graph(cards.part("centres", run)))
     return html.Article(
         [
@@ -119,13 +142,16 @@ def register(app: Dash, view: View) -> None:
         Output("latent-legend", "children"),
         Input("view", "data"),
         Input("revision", "data"),
+        State("epoch", "max"),
     )
-    def show_frame(search: str, _revision: str) -> Any:
+    def show_frame(search: str, _revision: str, known: int) -> Any:
         state = url.State.parse(search)
         chosen = view.chosen(state.runs)
         last = _last(chosen)
         epoch = last if state.epoch is None else min(state.epoch, last)
-        return last, epoch, f"{epoch} of {last}", panels.legend(state, chosen)
+        # While the reader drags, an answer to an earlier position must not pull the slider back.
+        handle = no_update if last == known else epoch
+        return last, handle, f"{epoch} of {last}", panels.legend(state, chosen)
 
     @app.callback(
         Output({"type": "density", "run": MATCH}, "figure"),
@@ -139,13 +165,17 @@ def register(app: Dash, view: View) -> None:
         State({"type": "density", "run": MATCH}, "id"),
         State({"type": "drawn", "run": MATCH}, "data"),
     )
-    def show_density(search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any) -> Any:
+    def show_density(
+        search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any
+    ) -> Any:
         stamp, axes = panels.stamp(view, part["run"]), None
         if drawn:
             known, axes = drawn
             if ctx.triggered_id == "revision" and stamp == known:
                 raise PreventUpdate
-        figure, *words = panels.density_column(view, url.State.parse(search), part["run"], mode or "light")
+        figure, *words = panels.density_column(
+            view, url.State.parse(search), part["run"], mode or "light"
+        )
         return redraw(figure, axes), *words, [stamp, figure.layout.uirevision]
 
     @app.callback(

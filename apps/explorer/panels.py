@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import cards, plots, text, theme
+from apps.explorer import cards, charts, maps, text, theme
 from apps.explorer.classes import Classes, classes, sample, single
 from apps.explorer.selection import Selection
 from apps.explorer.state import State
@@ -50,7 +50,11 @@ def colour_column(state: State, chosen: Sequence[Run]) -> str:
 def shared_classes(column: str, chosen: Sequence[Run]) -> Classes | None:
     """Classes of a column over all runs that have it; None where the method colours the points."""
     having = [r for r in chosen if r.epochs and (column == "length" or column in labels(r))]
-    return classes(column, [r.items[column] for r in having]) if having and column != "method" else None
+    return (
+        classes(column, [r.items[column] for r in having])
+        if having and column != "method"
+        else None
+    )
 
 
 def legend(state: State, chosen: Sequence[Run]) -> Component:
@@ -65,9 +69,16 @@ def legend(state: State, chosen: Sequence[Run]) -> Component:
     if found.bounds:
         ramp = {"background": f"linear-gradient(to right, {', '.join(found.colours)})"}
         low, high = (f"{v:.3g}" for v in found.bounds)
-        return cards.legend([scale, html.Span([f"{found.title} {low}", html.I(className="scale", style=ramp), high])])
+        return cards.legend(
+            [
+                scale,
+                html.Span([f"{found.title} {low}", html.I(className="scale", style=ramp), high]),
+            ]
+        )
     dots = zip(found.names, found.colours, strict=True)
-    shown = [html.Span([html.Span(className="swatch", style={"background": c}), n]) for n, c in dots]
+    shown = [
+        html.Span([html.Span(className="swatch", style={"background": c}), n]) for n, c in dots
+    ]
     return cards.legend([scale, html.B(found.title), *shown])
 
 
@@ -76,15 +87,25 @@ def density_column(view: View, state: State, run_id: str, mode: str) -> tuple[An
     try:
         run = view.find(run_id)
     except UserError as error:
-        return plots.note_figure(str(error), mode), "", "", ""
+        return charts.note_figure(str(error), mode), "", "", ""
     try:
         epoch = view.dumped_epoch(run, state.epoch)
-        figure = plots.density_figure(*map_of(view, run, epoch, state, mode))
+        figure = maps.density_figure(*map_of(view, run, epoch, state, mode))
     except UserError as error:
         now = view.at(run)
-        return plots.note_figure(str(error), mode), cards.heading(run, ""), cards.numbers(now), views.verdict(now)
+        return (
+            charts.note_figure(str(error), mode),
+            cards.heading(run, ""),
+            cards.numbers(now),
+            views.verdict(now),
+        )
     then = view.at(run, epoch)
-    return figure, cards.heading(run, when(run, epoch, state)), cards.numbers(then), views.verdict(then)
+    return (
+        figure,
+        cards.heading(run, when(run, epoch, state)),
+        cards.numbers(then),
+        views.verdict(then),
+    )
 
 
 def map_of(view: View, run: Run, epoch: int, state: State, mode: str) -> tuple[Any, ...]:
@@ -93,18 +114,20 @@ def map_of(view: View, run: Run, epoch: int, state: State, mode: str) -> tuple[A
     return *view.density(run, epoch, dims, state.limit), shared
 
 
-def frame(view: View, run: Run, state: State, mode: str) -> tuple[plots.Frame, tuple[int, int]]:
+def frame(view: View, run: Run, state: State, mode: str) -> tuple[maps.Frame, tuple[int, int]]:
     """The axes of a run's maps in this state, and the two dimensions they are."""
     axes = [view.axis(run, name) for name in (state.x, state.y)]
     names = [f"{text.dimension(d)}, {text.rank(r)}" for d, r in axes]
-    return plots.Frame(*names, state.limit, state.prior, mode), (axes[0][0], axes[1][0])
+    return maps.Frame(*names, state.limit, state.prior, mode), (axes[0][0], axes[1][0])
 
 
 def when(run: Run, epoch: int, state: State) -> str:
-    """The epoch of a picture, and that it isn't the one asked for where the run has no such dump."""
+    """The epoch of a picture, with a word where the run has no dump of the epoch asked for."""
     if state.epoch is None or epoch == state.epoch:
         return run.time(epoch)
-    return f"{run.time(epoch)}, {'its last dump by then' if epoch < state.epoch else 'its first dump'}"
+    if epoch > state.epoch:
+        return f"{run.time(epoch)}, its first"
+    return f"{run.time(epoch)}, {'its last' if epoch == run.epochs[-1] else 'the dump before'}"
 
 
 def centres_column(
@@ -115,10 +138,12 @@ def centres_column(
         run = view.find(run_id)
         return _centres(view, state, run, mode, selection)
     except UserError:
-        return plots.note_figure("", mode)
+        return charts.note_figure("", mode)
 
 
-def _centres(view: View, state: State, run: Run, mode: str, selection: Selection | None) -> go.Figure:
+def _centres(
+    view: View, state: State, run: Run, mode: str, selection: Selection | None
+) -> go.Figure:
     chosen = view.chosen(state.runs)
     shared, (i, j) = frame(view, run, state, mode)
     mean = view.latents(run, view.dumped_epoch(run, state.epoch)).mean
@@ -128,23 +153,27 @@ def _centres(view: View, state: State, run: Run, mode: str, selection: Selection
         found, groups = single(look.colour(run.spec)), np.zeros(len(mean), int)
     else:
         groups = found.assign(run.items[column])
-    many = sum(len(r.items) > plots.SVG_LIMIT for r in chosen if r.epochs) > GL_GRAPHS
-    rows = sample(groups, plots.SVG_LIMIT if many else plots.POINT_LIMIT)
+    many = sum(len(r.items) > maps.SVG_LIMIT for r in chosen if r.epochs) > GL_GRAPHS
+    rows = sample(groups, maps.SVG_LIMIT if many else maps.POINT_LIMIT)
     points = [
         _points(run, mean, (i, j), rows[groups[rows] == k], name, colour)
         for k, (name, colour) in enumerate(zip(found.names, found.colours, strict=True))
     ]
     on_top, marked = None, _marked(view, selection, run)
     if marked is not None:
-        on_top = _points(run, mean, (i, j), marked[: plots.SVG_LIMIT], "selected", theme.TOKENS[mode]["accent"])
-    return plots.centres_figure(points, shared, len(rows) > plots.SVG_LIMIT, on_top, _outline(selection, run, state))
+        on_top = _points(
+            run, mean, (i, j), marked[: maps.SVG_LIMIT], "selected", theme.TOKENS[mode]["accent"]
+        )
+    return maps.centres_figure(
+        points, shared, len(rows) > maps.SVG_LIMIT, on_top, _outline(selection, run, state)
+    )
 
 
 def _points(
     run: Run, mean: np.ndarray, dims: tuple[int, int], rows: np.ndarray, name: str, colour: str
-) -> plots.Points:
+) -> maps.Points:
     hover = [text.safe(t) for t in run.items["text"].gather(rows).to_list()]
-    return plots.Points(name, colour, mean[rows, dims[0]], mean[rows, dims[1]], hover)
+    return maps.Points(name, colour, mean[rows, dims[0]], mean[rows, dims[1]], hover)
 
 
 def _outline(
@@ -166,11 +195,16 @@ def _marked(view: View, selection: Selection | None, run: Run) -> np.ndarray | N
 def selected_table(view: View, state: State, selection: Selection | None) -> Component:
     """Texts and labels of the selected items, and how many of them each run shares."""
     if selection is None:
-        return html.P("Draw around points with the lasso to read them here and mark them in every run.", className="hint")
+        return html.P(
+            "Draw around points with the lasso to read them here and mark them in every run.",
+            className="hint",
+        )
     try:
         source, rows = selection.rows(view)
         chosen = [r for r in view.chosen(state.runs) if r.epochs]
-        strangers = [r.label for r in chosen if len(rows) and not len(view.matching_rows(source, rows, r))]
+        strangers = [
+            r.label for r in chosen if len(rows) and not len(view.matching_rows(source, rows, r))
+        ]
     except UserError as error:
         return cards.notice(error)
     first = f", the first {TABLE_ROWS} listed" if len(rows) > TABLE_ROWS else ""
@@ -183,10 +217,15 @@ def selected_table(view: View, state: State, selection: Selection | None) -> Com
 def _grid(run: Run, rows: np.ndarray) -> dag.AgGrid:
     records = run.items[rows].to_dicts()
     order = ["text", *(c for c in run.items.columns if c not in ("id", "text"))]
+    names = {f"c{k}": column for k, column in enumerate(order)}
     return dag.AgGrid(
-        id="selected-rows", rowData=[{f"c{k}": str(r[c]) for k, c in enumerate(order)} for r in records],
-        columnDefs=[{"field": f"c{k}", "headerName": c, "flex": 5 if c == "text" else 1} for k, c in enumerate(order)],
-        defaultColDef={"sortable": True, "filter": True, "suppressHeaderMenuButton": True},
-        dashGridOptions={"theme": {"function": "explorerTheme(themeQuartz)"}, "domLayout": "normal"},
+        id="selected-rows",
+        rowData=[{key: str(record[column]) for key, column in names.items()} for record in records],
+        columnDefs=[
+            {"field": key, "headerName": column, "flex": 5 if column == "text" else 1}
+            for key, column in names.items()
+        ],
+        defaultColDef=cards.GRID_COLUMN,
+        dashGridOptions={"theme": cards.GRID_THEME, "rowHeight": 36},
         style={"height": "260px"},
-    )  # fmt: skip
+    )

@@ -18,7 +18,7 @@ MODELS_KEPT = 4
 
 @dataclass(frozen=True)
 class Path:
-    """Texts decoded at weights [L] between two sentences; z [L, D] where the ends' codes are known."""
+    """Texts decoded at weights [L] between two sentences; z [L, D] where the codes are known."""
 
     weights: np.ndarray
     texts: list[str]
@@ -37,20 +37,28 @@ class Paths:
         self._lock = Lock()
 
     def find(self, run: Run, a: str, b: str) -> Path:
-        """The stored path of that pair, else one decoded now. Raises UserError that says why there is none."""
+        """The stored path of that pair, else one decoded now. UserError says why there is none."""
         stored = [r for r in run.interpolations() if (r["a"], r["b"]) == (a, b)]
         if stored:
             return self._stored(run, stored[-1])
         if not run.can_decode:
-            raise UserError("No checkpoint to decode with; only this run's stored pairs can be shown.")
+            raise UserError(
+                "No checkpoint to decode with; only this run's stored pairs can be shown."
+            )
         key = (run.id, run.info.get("updated"), a, b)
         return self._made.get(key, lambda: self._decode(run, a, b))
 
     def _stored(self, run: Run, record: dict[str, Any]) -> Path:
         weights, epoch = np.asarray(record["weights"], float), record["epoch"]
         known = epoch in run.epochs
-        z = _line(self.view.latents(run, epoch).mean[list(record["pair"])], weights) if known else None
-        return Path(weights, record["texts"], epoch if known else None, z, f"stored at {run.time(epoch)}")
+        z = (
+            _line(self.view.latents(run, epoch).mean[list(record["pair"])], weights)
+            if known
+            else None
+        )
+        return Path(
+            weights, record["texts"], epoch if known else None, z, f"stored at {run.time(epoch)}"
+        )
 
     def _decode(self, run: Run, a: str, b: str) -> Path:
         best = run.best_epoch
@@ -58,7 +66,11 @@ class Paths:
         ends = None if epoch is None else self._codes(run, epoch, (a, b))
         with self._lock:
             model = self._models.get((run.id, run.info.get("updated")), lambda: load(run))
-            made = model.interpolate(a, b, steps=STEPS) if ends is None else model.between(*ends, steps=STEPS)
+            made = (
+                model.interpolate(a, b, steps=STEPS)
+                if ends is None
+                else model.between(*ends, steps=STEPS)
+            )
         weights, z, texts = made
         source = "decoded now" + (f" at {run.time(best)}" if best is not None else "")
         return Path(np.asarray(weights), list(texts), epoch, np.asarray(z), source)

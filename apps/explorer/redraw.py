@@ -9,8 +9,8 @@ READERS = ("range", "autorange")
 def redraw(figure: go.Figure, known: str | None) -> go.Figure | Patch:
     """The figure; or, where one of the same `uirevision` stands already, what changes in that one.
 
-    Dash writes a zoom into the figure that the page holds, which takes it out of plotly's own care; a figure sent
-    whole would therefore undo it.
+    Dash writes a zoom into the figure that the page holds, which takes it out of plotly's own care;
+    a figure sent whole would therefore undo it.
     """
     content = figure.to_dict()
     layout = {"selections": [], **content["layout"]}

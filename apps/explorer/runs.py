@@ -17,7 +17,21 @@ TITLE = "Runs"
 FIGURES = ("kl", "mi", "au", "cu", "nll", "ppl", "negative_elbo", "reconstruction", "aggregated_kl")
 AFTER_VERDICT = ("reconstruction", "aggregated_kl")
 _WIDTHS = {"kl": 106, "mi": 106, "au": 58, "cu": 80, "nll": 72, "ppl": 72, "negative_elbo": 86}
-_SHORT = {"negative_elbo": "−ELBO", "ppl": "PPL", "aggregated_kl": "KL(q ‖ p)", "reconstruction": "Reconstr."}
+_SHORT = {
+    "negative_elbo": "−ELBO",
+    "ppl": "PPL",
+    "aggregated_kl": "KL(q ‖ p)",
+    "reconstruction": "Reconstr.",
+}
+_OPTIONS = {
+    "theme": cards.GRID_THEME,
+    "rowSelection": {"mode": "multiRow"},
+    "selectionColumnDef": {"pinned": "left"},
+    "domLayout": "autoHeight",
+    "animateRows": False,
+    "tooltipShowDelay": 300,
+    "suppressCellFocus": True,
+}
 
 
 def layout(view: View, state: url.State) -> Component:
@@ -26,16 +40,15 @@ def layout(view: View, state: url.State) -> Component:
     return html.Div(
         [
             html.Div(cards.nothing(view, chosen or view.listing.runs), id="runs-empty"),
-            html.P("Tick the runs to compare on the other pages.", className="hint", id="runs-hint"),
+            html.P("Tick the runs to compare on the other pages.", className="hint"),
             dag.AgGrid(
-                id="runs-grid", rowData=rows(view), columnDefs=_columns(), getRowId="params.data.id",
+                id="runs-grid",
+                rowData=rows(view),
+                columnDefs=_columns(),
+                getRowId="params.data.id",
                 selectedRows={"ids": chosen},
-                defaultColDef={"sortable": True, "filter": True, "resizable": True, "suppressHeaderMenuButton": True},
-                dashGridOptions={
-                    "theme": {"function": "explorerTheme(themeQuartz)"}, "rowSelection": {"mode": "multiRow"},
-                    "domLayout": "autoHeight", "animateRows": False, "tooltipShowDelay": 300,
-                    "selectionColumnDef": {"pinned": "left"}, "suppressCellFocus": True,
-                },
+                defaultColDef={**cards.GRID_COLUMN, "resizable": True},
+                dashGridOptions=_OPTIONS,
                 style={"height": None},
             ),
         ],
@@ -50,8 +63,10 @@ def rows(view: View) -> list[dict[str, Any]]:
 
 def _row(view: View, run: Run) -> dict[str, Any]:
     record = {
-        "id": run.id, "label": run.label, "spec": run.spec, "colour": look.colour(run.spec), "corpus": run.corpus,
-        "seed": run.seed, "status": run.status, "epoch": run.info.get("epoch") or 0, "progress": _progress(run),
+        "id": run.id, "label": run.label, "spec": run.spec, "colour": look.colour(run.spec),
+        "corpus": run.corpus,
+        "seed": run.seed, "status": run.status, "epoch": run.info.get("epoch") or 0,
+        "progress": _progress(run),
     }  # fmt: skip
     try:
         now = view.at(run)
@@ -71,31 +86,38 @@ def _progress(run: Run) -> str:
 
 
 def _columns() -> list[dict[str, Any]]:
-    number = {"type": "rightAligned", "filter": "agNumberColumnFilter", "cellRenderer": "Figure"}
-    figures = {
-        q: {
-            **number, "field": q, "headerName": _SHORT.get(q, q.upper()), "headerTooltip": _tooltip(q),
-            "width": _WIDTHS.get(q, 106),
-        }
-        for q in FIGURES
-    }  # fmt: skip
+    figures = {q: _figure(q) for q in FIGURES}
     last = [figures.pop(q) for q in AFTER_VERDICT]
     return [
-        {"field": "label", "headerName": "Method", "cellRenderer": "Method", "tooltipField": "spec", "pinned": "left",
-         "width": 180},
-        {"field": "corpus", "headerName": "Corpus", "width": 90},
-        {"field": "seed", "headerName": "Seed", "width": 70, "type": "rightAligned"},
-        {"field": "status", "headerName": "Status", "cellRenderer": "Status", "width": 104},
-        {"field": "epoch", "headerName": "Epoch", "cellRenderer": "Progress", "width": 88, "type": "rightAligned"},
+        _column("label", "Method", 180, cellRenderer="Method", tooltipField="spec", pinned="left"),
+        _column("corpus", "Corpus", 90),
+        _column("seed", "Seed", 70, type="rightAligned"),
+        _column("status", "Status", 104, cellRenderer="Status"),
+        _column("epoch", "Epoch", 88, cellRenderer="Progress", type="rightAligned"),
         *figures.values(),
-        {"field": "verdict", "headerName": "Verdict", "flex": 1, "minWidth": 228, "tooltipField": "verdict", "cellClass": "words"},
+        _column(
+            "verdict",
+            "Verdict",
+            228,
+            flex=1,
+            minWidth=228,
+            cellClass="words",
+            tooltipField="verdict",
+        ),
         *last,
-    ]  # fmt: skip
+    ]
 
 
-def _tooltip(quantity: str) -> str:
+def _column(field: str, title: str, width: int, **more: Any) -> dict[str, Any]:
+    return {"field": field, "headerName": title, "width": width, **more}
+
+
+def _figure(quantity: str) -> dict[str, Any]:
     title, unit, _ = views.QUANTITIES[quantity]
-    return f"{title}, {unit}, validation split, last epoch"
+    name, width = _SHORT.get(quantity, quantity.upper()), _WIDTHS.get(quantity, 106)
+    look_of = {"type": "rightAligned", "filter": "agNumberColumnFilter", "cellRenderer": "Figure"}
+    tooltip = f"{title}, {unit}, validation split, last epoch"
+    return _column(quantity, name, width, headerTooltip=tooltip, **look_of)
 
 
 def register(app: Dash, view: View) -> None:

@@ -40,8 +40,13 @@ class Selection:
 
 
 def inside(x: np.ndarray, y: np.ndarray, corner_x: np.ndarray, corner_y: np.ndarray) -> np.ndarray:
-    """Which points [N] lie in a polygon, by the even-odd rule; only those in its bounding box are tried."""
-    result = (x >= corner_x.min()) & (x <= corner_x.max()) & (y >= corner_y.min()) & (y <= corner_y.max())
+    """Which points [N] lie in a polygon (even-odd rule), trying those in its bounding box."""
+    result = (
+        (x >= corner_x.min())
+        & (x <= corner_x.max())
+        & (y >= corner_y.min())
+        & (y <= corner_y.max())
+    )
     near_x, near_y = x[result], y[result]
     odd = np.zeros(len(near_x), bool)
     following = zip(np.roll(corner_x, -1), np.roll(corner_y, -1), strict=True)

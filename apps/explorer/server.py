@@ -1,6 +1,7 @@
 """Serving the explorer on this machine only, unless told otherwise."""
 
 import ipaddress
+import logging
 import socket
 import webbrowser
 from pathlib import Path
@@ -12,8 +13,8 @@ from lab.errors import UserError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; form-action 'none'; "
-    "base-uri 'self'"
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "frame-ancestors 'none'; form-action 'none'; base-uri 'self'"
 )
 
 
@@ -31,7 +32,8 @@ def serve(
     if not Path(root).is_dir():
         raise UserError(f"{root}: no such folder; train something into it or name another")
     bound = listen(host, port)
-    server = create_server(create_app(root, host).server, sockets=[bound], threads=6, ident=None)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    server = create_server(create_app(root, host).server, sockets=[bound], threads=8, ident=None)
     address = f"http://{'localhost' if host in LOOPBACK else host}:{port}/"
     print(f"The explorer shows {root} at {address}  (Ctrl-C ends it)", flush=True)
     if open_browser:
@@ -48,11 +50,13 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise UserError(f"cannot serve on {host}:{port} ({error.strerror}); choose another --port") from error
+        raise UserError(
+            f"cannot serve on {host}:{port} ({error.strerror}); choose another --port"
+        ) from error
 
 
 def guard(server: Flask, host: str) -> None:
-    """Refuse requests under a foreign host name (DNS rebinding) and let pages reach nothing but this server."""
+    """Refuse foreign host names (DNS rebinding) and let pages reach nothing but this server."""
 
     @server.before_request
     def check_host() -> None:
@@ -68,7 +72,7 @@ def guard(server: Flask, host: str) -> None:
 
 
 def allowed(requested: str, host: str) -> bool:
-    """Whether a Host header names this server: a loopback name, or, when bound wider, its name or any address."""
+    """Whether a Host header names this server: loopback, or its own name when bound wider."""
     name = (urlsplit(f"//{requested}").hostname or "").lower()
     if name in LOOPBACK or name == host.lower():
         return True

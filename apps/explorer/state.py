@@ -9,7 +9,7 @@ LONGEST_SENTENCE = 400  # characters of a typed sentence that are read
 
 @dataclass(frozen=True)
 class State:
-    """`x` and `y` name a dimension: "a1" is the most active one, "z5" the fifth. None or () means the default."""
+    """What the URL asks for; axes are "a1" (the most active dimension) or "z5" (the fifth)."""
 
     runs: tuple[str, ...] = ()
     x: str = "a1"

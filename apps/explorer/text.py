@@ -1,35 +1,45 @@
-"""Words on the pages: captions behind the (i) of each panel, names of axes, text made safe for plotly."""
+"""Words on the pages: captions, names of axes, untrusted text made safe for plotly."""
 
 import html
 import textwrap
+from functools import lru_cache
 
 LONGEST_HOVER = 300
 
 CAPTIONS = {
     "density": (
         "Aggregated posterior",
-        "q(z) = 1/N Σₙ q(z | xₙ), summed in closed form over the dumped items (binned beyond 20,000 of them, within "
-        "1 %), on two dimensions. Limits 0 to 0.25 in every panel and at every epoch; N(0, I) peaks at 0.159.",
-        "A collapsed model shows the prior itself: one round bump of radius 1. Holes are pale areas within the prior "
-        "circles. A model that is active and consistent shows the round bump too, while its centres below are spread.",
-        "It cannot show holes that only exist in more than two dimensions: two-dimensional marginals may hide them.",
+        "q(z) = 1/N Σₙ q(z | xₙ), summed in closed form over the dumped items (binned beyond "
+        "20,000 of them, within "
+        "1 %), on two dimensions. Limits 0 to 0.25 in every panel and at every epoch; N(0, I) "
+        "peaks at 0.159.",
+        "A collapsed model shows the prior itself: one round bump of radius 1. Holes are pale "
+        "areas within the prior "
+        "circles. A model that is active and consistent shows the round bump too, while its "
+        "centres below are spread.",
+        "It cannot show holes that only exist in more than two dimensions: two-dimensional "
+        "marginals may hide them.",
     ),
     "centres": (
         "Posterior centres",
         "μ(x) of each item, the mean of q(z | x), on the same axes as the picture above.",
-        "Collapse is a single dot at the origin: every sentence has the same posterior. Colours that separate mean that "
-        "the dimension carries that label. Draw a lasso or a box to mark the same items in the other runs.",
+        "Collapse is a single dot at the origin: every sentence has the same posterior. Colours "
+        "that separate mean that "
+        "the dimension carries that label. Draw a lasso or a box to mark the same items in the "
+        "other runs.",
         "The spread of a posterior around its centre isn't drawn; compare with the density above.",
     ),
     "kl": (
         "KL",
-        "E KL(q(z | x) ‖ p(z)) per sentence, in nats: closed form where q is Gaussian, else the named estimate.",
+        "E KL(q(z | x) ‖ p(z)) per sentence, in nats: closed form where q is Gaussian, else the "
+        "named estimate.",
         "At 0 the posterior ignores the input: collapse.",
         "Curves of different estimators are not comparable: the dual estimate bounds from below.",
     ),
     "mi": (
         "Mutual information",
-        "I(x; z) under q against the aggregated posterior of all evaluated items; band: ± one standard error.",
+        "I(x; z) under q against the aggregated posterior of all evaluated items; band: ± one "
+        "standard error.",
         "The thin line is log N, the most that N items can show.",
         "An estimate near log N says only that it reached its ceiling.",
     ),
@@ -37,7 +47,8 @@ CAPTIONS = {
         "NLL",
         "−log p(x) per sentence by importance sampling, in nats; band: ± one standard error.",
         "Lower is a better language model; a collapsed model can have a low one.",
-        "With few importance samples it is an upper bound that is loose where the posterior is poor.",
+        "With few importance samples it is an upper bound that is loose where the posterior is "
+        "poor.",
     ),
     "au": (
         "Active units",
@@ -47,7 +58,8 @@ CAPTIONS = {
     ),
     "cu": (
         "Consistent units",
-        "Dimensions whose aggregated posterior matches the prior: KL(p(z) ‖ q(z)) < 0.03 nats in that dimension.",
+        "Dimensions whose aggregated posterior matches the prior: KL(p(z) ‖ q(z)) < 0.03 nats in "
+        "that dimension.",
         "Active but not consistent means holes: prior samples fall where no sentence was encoded.",
         "A collapsed dimension is consistent too: read it together with active units.",
     ),
@@ -59,7 +71,8 @@ CAPTIONS = {
     ),
     "kl_dimensions": (
         "KL per dimension",
-        "E KL(q(zᵢ | x) ‖ p(zᵢ)) in nats at each dump; dimensions sorted by their KL at the last one.",
+        "E KL(q(zᵢ | x) ‖ p(zᵢ)) in nats at each dump; dimensions sorted by their KL at the last "
+        "one.",
         "A row that stays at the background colour is a collapsed dimension.",
         "Implicit posteriors are summarised by their mean and variance here, an approximation.",
     ),
@@ -67,12 +80,14 @@ CAPTIONS = {
         "Interpolation path",
         "z(w) = (1 − w) μ(A) + w μ(B), drawn over the aggregated posterior on two dimensions.",
         "Steps over pale areas are decoded from where the model has seen nothing.",
-        "The straight line is drawn in two of D dimensions; it may cross a hole that isn't visible here.",
+        "The straight line is drawn in two of D dimensions; it may cross a hole that isn't "
+        "visible here.",
     ),
     "rouge": (
         "Rouge-L along the path",
         "Mean of the F1 of Rouge-L against A and against B at each step (DG-VAE, eq. 14).",
-        "A smooth latent space keeps words of both ends on the way; a dip in the middle is text that is like neither.",
+        "A smooth latent space keeps words of both ends on the way; a dip in the middle is text "
+        "that is like neither.",
         "It counts words in common, not meaning: fluent paraphrases score low.",
     ),
 }
@@ -80,6 +95,7 @@ CAPTIONS = {
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
+@lru_cache(maxsize=50_000)
 def safe(text: str, width: int = 56) -> str:
     """Untrusted text for plotly, which reads some HTML: escaped, cut and broken into lines."""
     short = textwrap.shorten(text, LONGEST_HOVER, placeholder=" …")

@@ -7,6 +7,7 @@ import numpy as np
 from lab.look import DARK, LIGHT
 
 FONT = "Inter, 'Helvetica Neue', 'Segoe UI', Roboto, Arial, sans-serif"
+CLEAR = "rgba(0,0,0,0)"
 TOKENS = {"light": LIGHT, "dark": DARK}
 
 # Sequential maps of even lightness steps; the background colour is put before the first entry.
@@ -19,6 +20,16 @@ CONTINUOUS = (
     "#3b4cc0", "#4a63d3", "#4f7fd0", "#4a98c0", "#42aca6", "#4cbb86", "#77c55f", "#a8c741",
     "#d1bf35", "#ecac33", "#f59333", "#f27838", "#e65d3f", "#d34346", "#b92c4c", "#9a1c50",
 )  # fmt: skip
+
+CONFIG: dict[str, Any] = {
+    "displaylogo": False,
+    "responsive": True,
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "displayModeBar": "hover",
+    "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d"],
+    "toImageButtonOptions": {"format": "svg", "filename": "latent-lab"},
+}
 
 
 def scale(mode: str) -> list[list[Any]]:
@@ -36,20 +47,34 @@ def layout(mode: str, **changes: Any) -> dict[str, Any]:
     """Plotly layout shared by every figure: transparent, no grid, thin axes, tabular 12 px text."""
     tokens = TOKENS[mode]
     axis = {
-        "showgrid": False, "zeroline": False, "showline": True, "linecolor": tokens["rule"], "ticks": "outside",
-        "ticklen": 3, "tickcolor": tokens["rule"], "title": {"font": {"size": 12}, "standoff": 4},
+        "showgrid": False,
+        "zeroline": False,
+        "showline": True,
+        "linecolor": tokens["rule"],
+        "ticks": "outside",
+        "ticklen": 3,
+        "tickcolor": tokens["rule"],
         "tickfont": {"size": 12},
-    }  # fmt: skip
+        "title": {"font": {"size": 12}, "standoff": 4},
+    }
+    label = {"family": FONT, "size": 13, "color": tokens["text"]}
     base = {
-        "template": None, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "showlegend": False,
-        "font": {"family": FONT, "size": 12, "color": tokens["muted"]}, "margin": {"l": 40, "r": 6, "t": 8, "b": 42},
+        "template": None,
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "showlegend": False,
+        "font": {"family": FONT, "size": 12, "color": tokens["muted"]},
+        "margin": {"l": 40, "r": 6, "t": 8, "b": 42},
         "hoverlabel": {
-            "bgcolor": tokens["surface"], "bordercolor": tokens["rule"], "align": "left",
-            "font": {"family": FONT, "size": 13, "color": tokens["text"]},
+            "bgcolor": tokens["surface"],
+            "bordercolor": tokens["rule"],
+            "align": "left",
+            "font": label,
         },
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": tokens["muted"], "activecolor": tokens["accent"]},
-        "xaxis": axis, "yaxis": axis,
-    }  # fmt: skip
+        "modebar": {"bgcolor": CLEAR, "color": tokens["muted"], "activecolor": tokens["accent"]},
+        "xaxis": axis,
+        "yaxis": axis,
+    }
     for key, value in changes.items():
         base[key] = {**base[key], **value} if key in ("xaxis", "yaxis", "margin") else value
     return base

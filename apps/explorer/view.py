@@ -34,7 +34,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class RunUntil(Run):
-    """A run without its records after epoch `until`: its figures and its verdict are those of that epoch."""
+    """A run without its records after epoch `until`: its figures and verdict are of that epoch."""
 
     until: float = math.inf
 
@@ -49,7 +49,7 @@ class RunUntil(Run):
 
 
 class View:
-    """Runs below `root`, their latents and densities, each read or computed once while it stays in use."""
+    """Runs below `root`, their latents and densities, each read once while it stays in use."""
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
@@ -61,7 +61,7 @@ class View:
         self.refresh()
 
     def refresh(self) -> str:
-        """List the folder again if a run.json in it changed or a training process ended; the new revision."""
+        """The folder's revision, listed anew if a run.json changed or a training process ended."""
         alive = tuple((r.id, r.status) for r in self.listing.runs if r.info["status"] == "running")
         seen = (self._fingerprint(), alive)
         if seen != self._seen:
@@ -77,7 +77,7 @@ class View:
         raise UserError("This run is no longer in the folder.")
 
     def chosen(self, ids: tuple[str, ...]) -> list[Run]:
-        """The runs of those ids that exist; without any, the first few of the corpus with the most runs."""
+        """The runs of those ids that exist; without ids, the first few of the largest corpus."""
         known = {run.id: run for run in self.listing.runs}
         return [known[i] for i in ids if i in known] if ids else self._default()
 
@@ -88,7 +88,7 @@ class View:
         return self._small.get(key, lambda: RunUntil(run.folder, run.info, run.id, until))
 
     def dumped_epoch(self, run: Run, epoch: int | None) -> int:
-        """The run's last dump not after `epoch`: where it stood at that moment (its first dump before that)."""
+        """The run's last dump not after `epoch`, or its first one before that."""
         if not run.epochs:
             raise UserError(waiting(run))
         earlier = [e for e in run.epochs if epoch is None or e <= epoch]
@@ -98,13 +98,13 @@ class View:
         return self._latents.get(self._key(run, epoch), lambda: run.latents(epoch), _bytes)
 
     def order(self, run: Run) -> np.ndarray:
-        """Dimensions by activity at the last dump, so that an axis stays the same at every epoch."""
+        """Dimensions by activity at the last dump: an axis stays the same at every epoch."""
         epoch = self.dumped_epoch(run, None)
         key = ("order", self._key(run, epoch))
         return self._small.get(key, lambda: views.activity_order(self.latents(run, epoch)))
 
     def axis(self, run: Run, name: str) -> tuple[int, int]:
-        """Dimension and activity rank, both from 0, of an axis called "a1" (by activity) or "z5" (by index)."""
+        """Dimension and activity rank, from 0, of "a1" (by activity) or "z5" (by index)."""
         order = self.order(run)
         number = min(int(name[1:]), len(order)) - 1
         dimension = int(order[number]) if name[0] == "a" else number
@@ -113,10 +113,13 @@ class View:
     def density(
         self, run: Run, epoch: int, dims: tuple[int, int], limit: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Aggregated posterior on the square of half-width `limit`: x [P], y [P], density [y, x]."""
+        """Aggregated posterior on a square of half-width `limit`: x [P], y [P], density [y, x]."""
         key = (self._key(run, epoch), dims, limit)
-        make = lambda: views.density(self.latents(run, epoch), dims, limit, GRID_POINTS)  # noqa: E731
-        return self._densities.get(key, make, lambda arrays: sum(a.nbytes for a in arrays))
+        return self._densities.get(
+            key,
+            lambda: views.density(self.latents(run, epoch), dims, limit, GRID_POINTS),
+            lambda arrays: sum(a.nbytes for a in arrays),
+        )
 
     def dimensions(self, run: Run) -> pl.DataFrame:
         """The table of dimensions. Raises UserError when it cannot be read."""

@@ -1,7 +1,7 @@
 """LSTM text encoder and decoder of the two published code families.
 
-Both read z at every step. Family H (lagging, BN-VAE, DG-VAE) starts the decoder at c = W z, h = tanh(c) without
-biases; family K (SA-VAE, iVAE, clVAE) at h = W z + b, c = 0 (D10).
+Both read z at every step. Family H (lagging, BN-VAE, DG-VAE) starts the decoder at c = W z, h =
+tanh(c) without biases; family K (SA-VAE, iVAE, clVAE) at h = W z + b, c = 0 (D10).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ from lab.posteriors import Sizes
 
 @dataclass(frozen=True)
 class LSTMNetwork:
-    """Sizes of the text networks; `start` is the decoder's initial state, `init` the range of uniform weights."""
+    """Sizes of the text networks; `start` is the decoder's initial state, `init` the range of
+    uniform weights.
+    """
 
     kind: ClassVar[str] = "lstm"
 

@@ -1,4 +1,6 @@
-"""The figures of one dump of latents, by family; estimates that are no closed form carry their own names."""
+"""The figures of one dump of latents, by family; estimates that are no closed form carry their own
+names.
+"""
 
 import dataclasses
 
@@ -8,18 +10,24 @@ from lab import metrics
 from lab.runs.reader import Latents
 
 CONSISTENT_BELOW = 0.03  # nats of marginal KL (DG-VAE appendix C)
-AT_MOST = 10_000  # items; information costs the square of them, so larger dumps count a random subset
+AT_MOST = (
+    10_000  # items; information costs the square of them, so larger dumps count a random subset
+)
 
 
 def latent_figures(latents: Latents) -> dict[str, float]:
-    """Active units of any family; KL, MI, their difference and consistent units where there is a spread.
+    """Active units of any family; KL, MI, their difference and consistent units where there is a
+    spread.
 
-    Nats, means over items. Keys: au; of Gaussians kl, mi, mi_stderr, aggregated_kl, total_correlation, cu; of
-    samples kl_moment, mi_moment, aggregated_kl_moment (of the moment-matched Gaussians) and cu_samples (kernel
-    density). More than 10,000 items are represented by a seeded random 10,000 of them.
+    Nats, means over items. Keys: au; of Gaussians kl, mi, mi_stderr, aggregated_kl,
+    total_correlation, cu; of samples kl_moment, mi_moment, aggregated_kl_moment (of the
+    moment-matched Gaussians) and cu_samples (kernel density). More than 10,000 items are
+    represented by a seeded random 10,000 of them.
     """
     if len(latents) > AT_MOST:
-        latents = take(latents, np.random.default_rng(0).choice(len(latents), AT_MOST, replace=False))
+        latents = take(
+            latents, np.random.default_rng(0).choice(len(latents), AT_MOST, replace=False)
+        )
     figures: dict[str, float] = {"au": metrics.active_units(latents.mean)}
     if latents.family == "gaussian":
         return figures | _of_gaussians(latents)

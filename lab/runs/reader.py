@@ -20,8 +20,8 @@ from lab.runs.layout import FORMAT_VERSION, ITEM_COLUMNS, latents_file, read_jso
 class Latents:
     """Posteriors of all dumped items at one epoch, in item order.
 
-    `family` says which arrays define q(z|x): "gaussian" (mean, log_variance), "samples" (samples; mean is theirs),
-    "point" (mean alone), "vmf" (mean and concentration [N]).
+    `family` says which arrays define q(z|x): "gaussian" (mean, log_variance), "samples" (samples;
+    mean is theirs), "point" (mean alone), "vmf" (mean and concentration [N]).
     """
 
     family: str
@@ -89,7 +89,9 @@ class Run:
 
     @cached_property
     def items(self) -> pl.DataFrame:
-        """Columns id, split, text, length, then one per label or true factor; one row per dumped item."""
+        """Columns id, split, text, length, then one per label or true factor; one row per dumped
+        item.
+        """
         return _table(self.folder / "items.parquet")
 
     @property
@@ -129,7 +131,9 @@ class Run:
         try:
             return read_jsonl(self.folder / name)
         except ValueError as error:
-            raise UserError(f"{self.folder / name}: {_line(error)}; mend or delete that line") from error
+            raise UserError(
+                f"{self.folder / name}: {_line(error)}; mend or delete that line"
+            ) from error
 
     def _process_alive(self) -> bool:
         process = self.info.get("process", {})
@@ -192,7 +196,9 @@ def list_runs(root: str | Path) -> tuple[list[Run], list[str]]:
     try:
         found = sorted(root.rglob("run.json"))
     except OSError as error:
-        raise UserError(f"{root}: cannot be listed ({error.strerror}); is it being deleted?") from error
+        raise UserError(
+            f"{root}: cannot be listed ({error.strerror}); is it being deleted?"
+        ) from error
     runs, problems = [], []
     for path in found:
         if not path.resolve().is_relative_to(root.resolve()):

@@ -68,7 +68,9 @@ class RunWriter:
         self.info["items"] = len(items)
 
     def keep_until(self, epoch: int) -> None:
-        """Forget everything later than `epoch` and the final figures; a resumed run writes them once more."""
+        """Forget everything later than `epoch` and the final figures; a resumed run writes them
+        once more.
+        """
         for name in ("metrics.jsonl", "interpolations.jsonl"):
             path = self.folder / name
             kept = [r for r in read_jsonl(path) if r["epoch"] <= epoch and not r.get("final")]
@@ -112,7 +114,9 @@ def dump_latents(folder: Path, epoch: int, latents: Latents) -> None:
 
 
 def dimension_table(epoch: int, latents: Latents) -> pl.DataFrame:
-    """Per-dimension statistics of one dump; samples are summarised by their moments (an approximation)."""
+    """Per-dimension statistics of one dump; samples are summarised by their moments (an
+    approximation).
+    """
     mean, log_variance = latents.mean, latents.log_variance
     if latents.family == "samples" and latents.samples.shape[1] > 1:
         mean, log_variance = moments(latents.samples)
@@ -123,7 +127,9 @@ def dimension_table(epoch: int, latents: Latents) -> pl.DataFrame:
         columns["marginal_kl"] = marginal_kl(mean, log_variance)
     count = latents.dimensions
     keys = {"epoch": np.full(count, epoch), "dimension": np.arange(count)}
-    missing = {n: [None] * count for n in ("kl", "mean_of_variance", "marginal_kl") if n not in columns}
+    missing = {
+        n: [None] * count for n in ("kl", "mean_of_variance", "marginal_kl") if n not in columns
+    }
     order = ["epoch", "dimension", "kl", "variance_of_mean", "mean_of_variance", "marginal_kl"]
     return pl.DataFrame({**keys, **columns, **missing}).select(
         pl.col("epoch", "dimension").cast(pl.Int64), pl.col(order[2:]).cast(pl.Float64)
@@ -182,11 +188,14 @@ def write_latents(
     corpus: str = "imported",
     split: str = "imported",
 ) -> None:
-    """Write latents of any model as one epoch of a run folder; call again with later epochs to extend it.
+    """Write latents of any model as one epoch of a run folder; call again with later epochs to
+    extend it.
 
-    Give mean [N, D] alone (deterministic codes), mean and log_variance [N, D] (diagonal Gaussians), samples [N, S, D]
-    (implicit posteriors) or unit-length mean and concentration [N] (von Mises-Fisher). The figures of the latent space
-    are computed and recorded beside the `metrics` given. Raises UserError for wrong shapes, for values that are not finite and for a count that differs from the folder's earlier epochs.
+    Give mean [N, D] alone (deterministic codes), mean and log_variance [N, D] (diagonal Gaussians),
+    samples [N, S, D] (implicit posteriors) or unit-length mean and concentration [N] (von
+    Mises-Fisher). The figures of the latent space are computed and recorded beside the `metrics`
+    given. Raises UserError for wrong shapes, for values that are not finite and for a count that
+    differs from the folder's earlier epochs.
     """
     folder = Path(folder)
     latents = _latents(mean, log_variance, samples, concentration)
@@ -194,7 +203,9 @@ def write_latents(
     if run_file(folder).exists():
         info = open_run(folder).info
         if info.get("items", len(latents)) != len(latents):
-            raise UserError(f"{folder}: holds {info['items']} items, the new epoch has {len(latents)}")
+            raise UserError(
+                f"{folder}: holds {info['items']} items, the new epoch has {len(latents)}"
+            )
     items = items_table(len(latents), texts, labels, split)
     with RunWriter(folder, info) as writer:
         if not info.get("dumped"):
@@ -216,20 +227,33 @@ def _latents(mean: Any, log_variance: Any, samples: Any, concentration: Any) -> 
     count, width = given["mean"].shape if given["mean"].ndim == 2 else (0, 0)
     if count < 2 or not width:
         shape = list(given["mean"].shape)
-        raise UserError(f"mean has shape {shape}; it must be [items, dimensions] with two items or more")
+        raise UserError(
+            f"mean has shape {shape}; it must be [items, dimensions] with two items or more"
+        )
     shapes = {
         "mean": (count, width), "log_variance": (count, width), "concentration": (count,),
         "samples": (count, *given["samples"].shape[1:2], width) if "samples" in given else None,
     }  # fmt: skip
     for name, array in given.items():
         if array.shape != shapes[name]:
-            raise UserError(f"{name} has shape {list(array.shape)}, {list(shapes[name])} would fit mean")
+            raise UserError(
+                f"{name} has shape {list(array.shape)}, {list(shapes[name])} would fit mean"
+            )
         if not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0][0])
-            raise UserError(f"{name} holds a value that is not finite, first in item {row}; mend it and try again")
+            raise UserError(
+                f"{name} holds a value that is not finite, first in item {row}; mend it and try again"
+            )
     if np.abs(given.get("log_variance", 0)).max() > LARGEST_LOG_VARIANCE:
-        raise UserError(f"log_variance must lie within ±{LARGEST_LOG_VARIANCE:g}; is it a variance?")
-    families = {"samples": "samples", "concentration": "vmf", "log_variance": "gaussian", "mean": "point"}
+        raise UserError(
+            f"log_variance must lie within ±{LARGEST_LOG_VARIANCE:g}; is it a variance?"
+        )
+    families = {
+        "samples": "samples",
+        "concentration": "vmf",
+        "log_variance": "gaussian",
+        "mean": "point",
+    }
     return Latents(next(f for name, f in families.items() if name in given), **given)
 
 

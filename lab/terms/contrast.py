@@ -11,10 +11,11 @@ from lab.schedules import Schedule
 
 
 class InfoNCE(Term):
-    """-log softmax over the batch of cos(view 1, view 2) / τ at the matching row (clVAE eq. 8 to 10).
+    """-log softmax over the batch of cos(view 1, view 2) / τ at the matching row (clVAE eq. 8 to
+    10).
 
-    `on` contrasts the latent draw z or the features h; `mean_row` adds the batch mean as one more row, as the
-    published code does (D19).
+    `on` contrasts the latent draw z or the features h; `mean_row` adds the batch mean as one more
+    row, as the published code does (D19).
     """
 
     name = "contrast"

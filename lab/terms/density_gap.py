@@ -11,11 +11,12 @@ from lab.schedules import Schedule
 
 
 class DensityGap(Term):
-    """KL(q_b(z) ‖ p(z)) of the posterior aggregated over subsets b of the batch, by stratified samples.
+    """KL(q_b(z) ‖ p(z)) of the posterior aggregated over subsets b of the batch, by stratified
+    samples.
 
-    `marginal` sums the gaps of the single dimensions (DG-VAE eq. 11), otherwise the joint density counts (eq. 9).
-    `aggregation` is |b|, the whole batch when None; a remainder forms a smaller subset, weighted by its rows (D6).
-    |b| = 1 is the Monte-Carlo KL of a plain VAE.
+    `marginal` sums the gaps of the single dimensions (DG-VAE eq. 11), otherwise the joint density
+    counts (eq. 9). `aggregation` is |b|, the whole batch when None; a remainder forms a smaller
+    subset, weighted by its rows (D6). |b| = 1 is the Monte-Carlo KL of a plain VAE.
     """
 
     name = "density gap"
@@ -46,7 +47,9 @@ class DensityGap(Term):
 
 
 def joint_gap(mean: Tensor, log_variance: Tensor, z: Tensor) -> Tensor:
-    """Mean over draws z [..., M, D] of log q(z) - log p(z), q the mixture over [..., N, D] -> [...]."""
+    """Mean over draws z [..., M, D] of log q(z) - log p(z), q the mixture over [..., N, D] ->
+    [...].
+    """
     log_q = torch.logsumexp(pairwise_log_prob(mean, log_variance, z), -1) - math.log(mean.shape[-2])
     return (log_q - standard_log_prob(z).sum(-1)).mean(-1)
 

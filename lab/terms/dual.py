@@ -12,12 +12,14 @@ from lab.schedules import Schedule
 
 
 class DualKL(Term):
-    """Two critics ν(x, z) and ν(z), trained side by side; the model minimises the mean of one of them.
+    """Two critics ν(x, z) and ν(z), trained side by side; the model minimises the mean of one of
+    them.
 
-    `joint` picks ν(x, z), the dual of KL(q(z|x) ‖ p(z)) (iVAE eq. 7 to 10), otherwise ν(z), that of the aggregated
-    posterior (eq. 12 to 14). `circle` trains them by clVAE's eq. 18 (see `circle`) instead of Fenchel's bound, and
-    `squared` adds L_SQ, the squared difference between two views and between two prior draws (eq. 17, D20).
-    The logged values are lower bounds of the KL for any critic (D2).
+    `joint` picks ν(x, z), the dual of KL(q(z|x) ‖ p(z)) (iVAE eq. 7 to 10), otherwise ν(z), that of
+    the aggregated posterior (eq. 12 to 14). `circle` trains them by clVAE's eq. 18 (see `circle`)
+    instead of Fenchel's bound, and `squared` adds L_SQ, the squared difference between two views
+    and between two prior draws (eq. 17, D20). The logged values are lower bounds of the KL for any
+    critic (D2).
     """
 
     name = "dual KL"
@@ -39,7 +41,9 @@ class DualKL(Term):
         self.marginal_critic = mlp(sizes.latent, widths, 1, activation)
 
     def scores(self, state: State, z: Tensor) -> tuple[Tensor, Tensor]:
-        """ν(x, z) and ν(z) of rows z [..., B, D], each [..., B]; the features are never trained through them."""
+        """ν(x, z) and ν(z) of rows z [..., B, D], each [..., B]; the features are never trained
+        through them.
+        """
         pair = torch.cat([z, state.h.detach()], -1)
         return self.joint_critic(pair).squeeze(-1), self.marginal_critic(z).squeeze(-1)
 
@@ -56,7 +60,9 @@ class DualKL(Term):
         return loss + sum(self._difference(state, s[chosen]) for s in (posterior, prior))
 
     def values(self, state: State) -> dict[str, Tensor]:
-        """Fenchel's bounds E_q ν - E_p e^ν + 1 of KL and of the aggregated KL, and their difference as MI."""
+        """Fenchel's bounds E_q ν - E_p e^ν + 1 of KL and of the aggregated KL, and their difference
+        as MI.
+        """
         posterior = self.scores(state, state.z)
         prior = self.scores(state, state.prior_sample())
         kl, aggregated = (
@@ -77,7 +83,9 @@ def fenchel(posterior: Tensor, prior: Tensor) -> Tensor:
 
 
 def circle(posterior: Tensor, prior: Tensor) -> Tensor:
-    """log(1 + Σ e^ν(prior)) + log(1 + Σ e^-ν(posterior)), the reading of clVAE eq. 18 that stays finite (D18)."""
+    """log(1 + Σ e^ν(prior)) + log(1 + Σ e^-ν(posterior)), the reading of clVAE eq. 18 that stays
+    finite (D18).
+    """
     return softplus(torch.logsumexp(prior, -1)) + softplus(torch.logsumexp(-posterior, -1))
 
 

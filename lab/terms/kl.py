@@ -11,15 +11,19 @@ from lab.schedules import Schedule
 class KL(Term):
     """KL(q(z|x) ‖ p(z)) in nats, mean over the batch.
 
-    With `free` bits, whatever lies below the floor has neither loss nor gradient: per sentence and dimension
-    (floor free / D) or per sentence (floor `free`). It is a mask, as published, not max(floor, KL).
+    With `free` bits, whatever lies below the floor has neither loss nor gradient: per sentence and
+    dimension (floor free / D) or per sentence (floor `free`). It is a mask, as published, not
+    max(floor, KL).
     """
 
     name = "KL"
     needs = frozenset({"kl"})
 
     def __init__(
-        self, weight: Schedule, free: float = 0.0, per: Literal["dimension", "sentence"] = "dimension"
+        self,
+        weight: Schedule,
+        free: float = 0.0,
+        per: Literal["dimension", "sentence"] = "dimension",
     ) -> None:
         super().__init__(weight)
         self.free, self.per = free, per

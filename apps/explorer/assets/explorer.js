@@ -138,7 +138,7 @@
             headerBackgroundColor: "var(--background)", headerTextColor: "var(--muted)", headerFontWeight: 500,
             accentColor: "var(--accent)", chromeBackgroundColor: "var(--background)",
             selectedRowBackgroundColor: "var(--surface)", rowHoverColor: "var(--surface)",
-            fontFamily: "var(--font)", fontSize: 14, headerFontSize: 13, rowHeight: 38, headerHeight: 40,
+            fontFamily: "var(--font)", fontSize: 14, headerFontSize: 13, rowHeight: 52, headerHeight: 40,
             wrapperBorder: false, wrapperBorderRadius: 0, cellHorizontalPadding: 12, columnBorder: false,
         }),
     });

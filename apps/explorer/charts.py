@@ -1,0 +1,111 @@
+"""Curves, heat maps and empty panels as pure functions: arrays in, plotly figure out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from apps.explorer import theme
+from apps.explorer.text import dimension, safe
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart; `stderr` draws a band of one standard error."""
+
+    name: str
+    colour: str
+    dash: str
+    x: np.ndarray
+    y: np.ndarray
+    stderr: np.ndarray | None = None
+
+
+def curves_figure(
+    curves: Sequence[Curve],
+    x_title: str,
+    mode: str,
+    ceiling: float | None = None,
+    from_zero: bool = True,
+) -> go.Figure:
+    """Lines over epochs with bands of one standard error; `ceiling` is a thin line (log N)."""
+    ground = "tozero" if from_zero else "normal"
+    shown = "|".join([x_title, *(curve.name for curve in curves)])
+    figure = go.Figure(layout=theme.layout(mode, hovermode="x unified", uirevision=shown))
+    figure.update_xaxes(title_text=x_title, rangemode="tozero")
+    figure.update_yaxes(
+        rangemode=ground, showgrid=True, gridcolor=theme.TOKENS[mode]["rule"], nticks=5
+    )
+    for curve in curves:
+        if curve.stderr is not None:
+            figure.add_trace(_band(curve))
+        figure.add_scatter(
+            x=curve.x, y=curve.y, mode="lines+markers" if len(curve.x) < 3 else "lines",
+            name=safe(curve.name),
+            line={"color": curve.colour, "dash": curve.dash, "width": 2},
+            hovertemplate="%{y:.4g}",
+        )  # fmt: skip
+    if ceiling is not None:
+        line = {"width": 1, "color": theme.TOKENS[mode]["muted"], "dash": "dot"}
+        figure.add_hline(
+            ceiling, line=line, annotation_text="log N", annotation_position="top left"
+        )
+    return figure
+
+
+def dimensions_figure(
+    kl: np.ndarray, epochs: np.ndarray, order: np.ndarray, top: float, mode: str
+) -> go.Figure:
+    """Heat map of KL per dimension [D, E] over epochs; `order` [D] names the rows from the top."""
+    heat = go.Heatmap(
+        x=epochs.tolist(), y=[dimension(int(d)) for d in order], z=kl, zmin=0, zmax=top, xgap=1,
+        ygap=1,
+        colorscale=theme.scale(mode), showscale=False,
+        hovertemplate="%{y}, epoch %{x}<br>%{z:.3f} nats<extra></extra>",
+    )  # fmt: skip
+    figure = go.Figure(heat, theme.layout(mode, uirevision="dimensions"))
+    figure.update_xaxes(title_text="epoch", type="category", nticks=6, tickangle=0)
+    figure.update_yaxes(autorange="reversed", type="category", nticks=9)
+    return figure
+
+
+def rouge_figure(curves: Sequence[Curve], mode: str) -> go.Figure:
+    """Rouge-L of each step against both ends, from A (0) to B (1)."""
+    figure = curves_figure(curves, "", mode)
+    figure.update_xaxes(
+        range=[-0.02, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["A", "¼", "½", "¾", "B"]
+    )
+    figure.update_yaxes(range=[0, 1.02], title_text="Rouge-L (F1)")
+    return figure
+
+
+def note_figure(words: str, mode: str) -> go.Figure:
+    """An empty panel that says in one sentence why it is empty."""
+    figure = go.Figure(layout=theme.layout(mode, hovermode=False))
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.add_annotation(
+        text=safe(words, 30),
+        showarrow=False,
+        font={"size": 13},
+        x=0.5,
+        y=0.5,
+        xref="paper",
+        yref="paper",
+    )
+    return figure
+
+
+def _band(curve: Curve) -> go.Scatter:
+    x = np.concatenate([curve.x, curve.x[::-1]])
+    y = np.concatenate([curve.y + curve.stderr, (curve.y - curve.stderr)[::-1]])
+    return go.Scatter(
+        x=x, y=y, fill="toself", fillcolor=_faint(curve.colour), line={"width": 0},
+        hoverinfo="skip", mode="lines",
+    )  # fmt: skip
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.2)"

@@ -1,0 +1,161 @@
+"""Maps of a latent space as pure functions: arrays in, plotly figure out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from apps.explorer import theme
+from apps.explorer.text import safe
+from lab.look import DENSITY_LIMIT, PRIOR_RADII
+
+SVG_LIMIT = 2_000  # points up to which a panel needs no WebGL context
+POINT_LIMIT = 10_000  # points drawn of a larger set
+HOVER_NEEDS = 100  # distinct values an axis must have: hovering over a dead one blocks the browser
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What all maps share: names of the axes, half-width, prior circles, colour mode."""
+
+    x: str
+    y: str
+    limit: float
+    prior: bool = False
+    mode: str = "light"
+
+
+@dataclass(frozen=True)
+class Points:
+    """One class of posterior centres: x [M], y [M] and a hover text each."""
+
+    name: str
+    colour: str
+    x: np.ndarray
+    y: np.ndarray
+    hover: Sequence[str] = ()
+
+
+def density_figure(x: np.ndarray, y: np.ndarray, density: np.ndarray, frame: Frame) -> go.Figure:
+    """Heat map of a density [y, x] whose limits never change, zero at the background colour."""
+    heat = go.Heatmap(
+        x=x.astype(np.float32), y=y.astype(np.float32), z=density.astype(np.float32), zmin=0,
+        zmax=DENSITY_LIMIT,
+        colorscale=theme.scale(frame.mode), showscale=False, zsmooth="best",
+        hovertemplate="%{x:.2f}, %{y:.2f}<br>density %{z:.3f}<extra></extra>",
+    )  # fmt: skip
+    return go.Figure(heat, _map_layout(frame, dragmode="zoom"))
+
+
+def centres_figure(
+    groups: Sequence[Points],
+    frame: Frame,
+    gl: bool,
+    selected: Points | None = None,
+    outline: tuple[np.ndarray, np.ndarray] | None = None,
+) -> go.Figure:
+    """Posterior centres, one trace per class; selected ones on top in the accent colour.
+
+    `outline` is the polygon (x, y) that was drawn in this very panel.
+    """
+    kind = go.Scattergl if gl else go.Scatter
+    total = sum(len(g.x) for g in groups)
+    size = 5 if total <= 600 else 4 if total <= SVG_LIMIT else 3
+    opacity = 0.75 if selected is None else 0.25
+    hover = can_hover(groups)
+    traces = [_dots(kind, g, size, opacity, hover) for g in groups if len(g.x)]
+    if selected is not None and len(selected.x):
+        traces.append(_dots(kind, selected, size + 2, 1.0, hover))
+    figure = go.Figure(traces, _map_layout(frame, dragmode="lasso"))
+    figure.update_layout(
+        hovermode="closest" if hover else False, newselection=_selection(frame.mode)
+    )
+    if outline is not None:
+        figure.update_layout(
+            selections=[{"type": "path", "path": _path(*outline), **_selection(frame.mode)}]
+        )
+    return figure
+
+
+def can_hover(groups: Sequence[Points]) -> bool:
+    """False where an axis has so few distinct values that hovering would block the browser."""
+    drawn = [g for g in groups if len(g.x)]
+    if not drawn:
+        return False
+    axes = (np.concatenate([g.x for g in drawn]), np.concatenate([g.y for g in drawn]))
+    return min(len(np.unique(a)) for a in axes) >= min(HOVER_NEEDS, len(axes[0]))
+
+
+def path_figure(
+    x: np.ndarray, y: np.ndarray, density: np.ndarray, path: Points | None, frame: Frame
+) -> go.Figure:
+    """A path with its ends A and B over the density."""
+    figure = density_figure(x, y, density, frame)
+    if path is None:
+        return figure
+    tokens = theme.TOKENS[frame.mode]
+    ends = ["A", *[""] * (len(path.x) - 2), "B"]
+    figure.add_scatter(
+        x=path.x, y=path.y, mode="lines+markers+text", text=ends,
+        textposition=_away(path.x[-1] - path.x[0], path.y[-1] - path.y[0], len(ends)),
+        textfont={"size": 15, "color": tokens["text"], "weight": 700},
+        hovertext=[safe(t) for t in path.hover],
+        hoverinfo="text", line={"color": tokens["text"], "width": 1.5},
+        marker={"size": 7, "color": path.colour, "line": {"width": 1, "color": tokens["text"]}},
+    )  # fmt: skip
+    return figure
+
+
+def _map_layout(frame: Frame, dragmode: str) -> dict[str, Any]:
+    bounds = [-frame.limit, frame.limit]
+    ticks = {
+        "tickvals": [-frame.limit, -frame.limit / 2, 0, frame.limit / 2, frame.limit],
+        "range": bounds,
+    }
+    y_axis = {**ticks, "title": _title(frame.y), "scaleanchor": "x", "constrain": "domain"}
+    x_axis = {**ticks, "title": _title(frame.x), "constrain": "domain"}
+    circles = [_circle(r, frame.mode) for r in PRIOR_RADII] if frame.prior else []
+    return theme.layout(
+        frame.mode, xaxis=x_axis, yaxis=y_axis, shapes=circles, dragmode=dragmode,
+        uirevision=f"{frame.x}|{frame.y}|{frame.limit}",
+    )  # fmt: skip
+
+
+def _title(words: str) -> dict[str, Any]:
+    return {"text": words, "font": {"size": 12}, "standoff": 4}
+
+
+def _circle(radius: float, mode: str) -> dict[str, Any]:
+    line = {"color": theme.TOKENS[mode]["muted"], "width": 1}
+    ends = {"x0": -radius, "x1": radius, "y0": -radius, "y1": radius}
+    return {"type": "circle", "line": line, "opacity": 0.6, **ends}
+
+
+def _away(right: float, up: float, count: int) -> list[str]:
+    """Text positions that put the names of a path's ends beyond them."""
+    first = f"{'bottom' if up > 0 else 'top'} {'left' if right > 0 else 'right'}"
+    last = f"{'top' if up > 0 else 'bottom'} {'right' if right > 0 else 'left'}"
+    return [first] * (count - 1) + [last]
+
+
+def _selection(mode: str) -> dict[str, Any]:
+    return {"line": {"color": theme.TOKENS[mode]["accent"], "width": 1.5, "dash": "solid"}}
+
+
+def _path(x: np.ndarray, y: np.ndarray) -> str:
+    return "M" + "L".join(f"{a:.6g},{b:.6g}" for a, b in zip(x, y, strict=True)) + "Z"
+
+
+def _dots(kind: type, group: Points, size: int, opacity: float, hover: bool) -> Any:
+    quiet = {"marker": {"size": size, "color": group.colour, "opacity": opacity}}
+    same = {
+        "selected": {"marker": {"opacity": opacity}},
+        "unselected": {"marker": {"opacity": opacity}},
+    }
+    words = {"hovertext": list(group.hover), "hoverinfo": "text"} if hover and group.hover else {}
+    return kind(
+        x=group.x, y=group.y, mode="markers", name=safe(group.name), **quiet, **same,
+        **(words or {"hoverinfo": "skip"}),
+    )  # fmt: skip
