@@ -1,0 +1,1 @@
+"""Programs on top of runs: the explorer and its demonstration."""

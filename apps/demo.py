@@ -29,10 +29,14 @@ PLAN: tuple[tuple[str, ...], ...] = (
 
 
 def demo(runs: Path, port: int, host: str, open_browser: bool) -> None:
-    """Serve the explorer on `runs` and train what is missing there. Raises UserError if the port is taken."""
+    """Serve the explorer on `runs` and train what is missing there.
+
+    Raises UserError if the port is taken.
+    """
     runs.mkdir(parents=True, exist_ok=True)
     print(
-        "Training in the background; finished runs are reused. Ctrl-C stops, the same command goes on."
+        "Training in the background; finished runs are reused. "
+        "Ctrl-C stops, the same command goes on."
     )
     training = Training(runs)
     training.start()

@@ -192,5 +192,5 @@ def _with_prior(mean: Tensor, scale_tril: Tensor) -> MixtureSameFamily:
         torch.stack([mean, torch.zeros_like(mean)], -2),
         scale_tril=torch.stack([scale_tril, identity.expand_as(scale_tril)], -3),
     )
-    half = torch.full(mean.shape[:-1] + (2,), 0.5, dtype=mean.dtype, device=mean.device)
+    half = torch.full((*mean.shape[:-1], 2), 0.5, dtype=mean.dtype, device=mean.device)
     return MixtureSameFamily(torch.distributions.Categorical(half), components)

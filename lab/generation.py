@@ -79,7 +79,7 @@ class Generator:
     def interpolate(
         self, a: str, b: str, steps: int = interpolation.STEPS
     ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Weights [L], codes [L, D] and texts along the straight path between two sentences' means."""
+        """Weights [L], codes [L, D] and texts on the straight path between two sentences' means."""
         return self.between(*self.encode([a, b]), steps=steps)
 
     def between(

@@ -118,7 +118,7 @@ class Model(nn.Module):
         return {term.name: term.weight(time) * term(state) for term in self.terms}
 
     def updates(self, batch: Any, time: float) -> Iterator[Update]:
-        """The updates of one training step, in the order in which the paper prints its algorithm."""
+        """The updates of one training step, in the order of the paper's printed algorithm."""
         state = self.infer(batch)
         for term in self.terms:
             for _ in range(term.critic_steps):

@@ -20,12 +20,13 @@ PRESETS = {
     "small": Preset(
         "synthetic corpora and first trials: a minute or two a run on one core",
         network={
-            "embedding": 128, "hidden": 128, "latent": 16, "critic_widths": (128, 128), "init": 0.1, "dropout": 0.2,
+            "embedding": 128, "hidden": 128, "latent": 16,
+            "critic_widths": (128, 128), "init": 0.1, "dropout": 0.2,
         },
         training={"epochs": 15, "lr": 2e-3},
     ),
-    # iVAE and clVAE on PTB: their published scripts, family K (spec 1.0): 256/256/32, U(±.1), Adam 1e-3,
-    # critic 1e-5, clip 5, batch 32 of one length, 40 epochs, no decay.
+    # The published scripts of iVAE and clVAE for PTB: sizes 256/256/32, weights U(±.1), Adam 1e-3,
+    # critic 1e-5, clip 5, batches of 32 sentences of one length, 40 epochs, no decay.
     "ptb": Preset(
         "iVAE and clVAE on PTB as published",
         network={"embedding": 256, "hidden": 256, "latent": 32, "start": "hidden", "init": 0.1},
@@ -35,10 +36,12 @@ PRESETS = {
     "ptb_reduced": Preset(
         "PTB within half an hour on two cores; give --preset ptb for the published setting",
         network={
-            "embedding": 128, "hidden": 256, "latent": 32, "start": "hidden", "init": 0.1, "dropout": 0.2,
+            "embedding": 128, "hidden": 256, "latent": 32,
+            "start": "hidden", "init": 0.1, "dropout": 0.2,
         },
         training={
-            "epochs": 4, "lr": 2e-3, "nll_items": 128, "nll_samples": 8, "final_items": 200, "final_samples": 50,
+            "epochs": 4, "lr": 2e-3,
+            "nll_items": 128, "nll_samples": 8, "final_items": 200, "final_samples": 50,
         },
         data={"batch_size": 64},
     ),

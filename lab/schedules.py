@@ -47,4 +47,5 @@ class Cyclic:
 
 
 def constant(value: float) -> Linear:
+    """The same weight at all times."""
     return Linear(value, value, 0)

@@ -131,7 +131,8 @@ class Trainer:
         for key in ("spec", "corpus", "settings"):
             if _without_epochs(old[key]) != _without_epochs(new[key]):
                 raise UserError(
-                    f"{self.folder}: its {key} differ from those given; resume with the same options"
+                    f"{self.folder}: its {key} differ from those given; "
+                    "resume with the same options"
                 )
         return old
 
@@ -179,7 +180,8 @@ class Trainer:
             initial=self.progress.epoch,
             unit=self.data.unit["name"],
             disable=not self.progress_bar,
-            bar_format="{desc}: {percentage:3.0f}%|{bar:20}| {n:.2f}/{total} {unit} [{elapsed}<{remaining}]{postfix}",
+            bar_format="{desc}: {percentage:3.0f}%|{bar:20}| {n:.2f}/{total} {unit} "
+            "[{elapsed}<{remaining}]{postfix}",
         )
         with bar:
             while self.progress.epoch < self.settings.epochs and not self._exhausted():
@@ -189,7 +191,7 @@ class Trainer:
                 self._show(bar, record)
 
     def _train_epoch(self, bar: tqdm) -> dict[str, float]:
-        # Every epoch has its own generator state, so that a resumed run needs none of the old one's.
+        # Every epoch seeds the generator anew, so that resuming needs no generator state.
         torch.manual_seed(self.settings.seed * 1_000_003 + self.progress.epoch + 1)
         self.model.train()
         batches = self.data.train(self.progress.epoch + 1)
@@ -209,7 +211,8 @@ class Trainer:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise Diverged(
-                    f"{name} became {value} at step {self.progress.step} (epoch {self.progress.epoch + 1})"
+                    f"{name} became {value} at step {self.progress.step} "
+                    f"(epoch {self.progress.epoch + 1})"
                 )
         players = _parameters(update.players)
         clipped = players if update.clip_over is None else _parameters(update.clip_over)
@@ -242,7 +245,8 @@ class Trainer:
         )
         if not math.isfinite(record["selection"]):
             raise Diverged(
-                f"the validation {self.selection} became {record['selection']} after epoch {progress.epoch}"
+                f"the validation {self.selection} became {record['selection']} "
+                f"after epoch {progress.epoch}"
             )
         probe = latents and take(latents, data.probe)
         training = {

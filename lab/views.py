@@ -1,4 +1,4 @@
-"""What the explorer and the figures both show of a run, as arrays and words; nothing is drawn here."""
+"""What the explorer and the figures both show of a run, as arrays and words; no drawing."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from lab.runs import Latents, Run
 
 EXACT_UP_TO = 20_000  # items; beyond it the binned density is within 1 % and 20 times quicker
 
-# Quantity -> (title, unit, metric keys from the trusted one to the approximate ones with the name of each estimator).
+# Quantity -> title, unit, and metric keys with their estimators, the most trusted one first.
 QUANTITIES = {
     "kl": ("KL", "nats", {"kl": "", "kl_moment": "moment-matched", "kl_dual": "dual"}),
     "mi": ("MI", "nats", {"mi": "", "mi_moment": "moment-matched", "mi_dual": "dual"}),

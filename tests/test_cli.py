@@ -36,7 +36,8 @@ def test_starting_up_imports_nothing_heavy(code):
 
 
 def test_reading_runs_and_metrics_needs_no_torch():
-    check = "import sys, lab.runs, lab.metrics, lab.views, lab.look, lab.exchange, figures; print('torch' in sys.modules)"
+    rooms = "lab.runs, lab.metrics, lab.views, lab.look, lab.exchange, figures"
+    check = f"import sys, {rooms}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

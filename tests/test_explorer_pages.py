@@ -209,7 +209,7 @@ def test_colour_axes_range_and_prior_follow_the_controls(visit: Visit, address: 
     visit.page.locator("#colour").click()
     visit.page.get_by_role("option", name="number").click()
     visit.page.wait_for_function("location.search.includes('colour=number')")
-    visit.page.wait_for_function(f"({DRAWN})('centres').every(n => n == 2)")
+    visit.page.wait_for_function(f"({DRAWN})('centres').every(n => n == 8)")
 
 
 def test_url_restores_the_view(visit: Visit, address: str) -> None:

@@ -1,5 +1,7 @@
 """A finished run loaded again: it encodes, decodes and interpolates as the trained model did."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -116,7 +118,9 @@ def test_the_likelihood_of_all_short_sentences_sums_to_at_most_one():
         0,
     ]  # every id but the end mark, so that lengths 0 to 2 are all there is below the rest
     sentences = [[], *([w] for w in words), *([a, b] for a in words for b in words)]
-    split = Split.of(np.array(sum(sentences, []), np.int32), [len(s) for s in sentences], {})
+    split = Split.of(
+        np.array(list(chain.from_iterable(sentences)), np.int32), [len(s) for s in sentences], {}
+    )
     z = torch.zeros(len(sentences), 2)
     total = (-decoder.nll(make_batch(split, np.arange(len(sentences))), z)).exp().sum().item()
     longer = decoder_mass_beyond(decoder, 3)

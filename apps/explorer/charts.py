@@ -20,6 +20,7 @@ class Curve:
     x: np.ndarray
     y: np.ndarray
     stderr: np.ndarray | None = None
+    width: float = 2
 
 
 def curves_figure(
@@ -43,7 +44,7 @@ def curves_figure(
         figure.add_scatter(
             x=curve.x, y=curve.y, mode="lines+markers" if len(curve.x) < 3 else "lines",
             name=safe(curve.name),
-            line={"color": curve.colour, "dash": curve.dash, "width": 2},
+            line={"color": curve.colour, "dash": curve.dash, "width": curve.width},
             hovertemplate="%{y:.4g}",
         )  # fmt: skip
     if ceiling is not None:

@@ -79,6 +79,7 @@ def figures_of(view: View, chosen: Sequence[Run], mode: str) -> list[go.Figure]:
 
 
 def _curves(view: View, run: Run, name: str, quantity: str) -> list[charts.Curve]:
+    """One line per estimator: the one to trust most is the thick one."""
     try:
         found = views.series(view.at(run), quantity)
     except UserError:
@@ -87,6 +88,7 @@ def _curves(view: View, run: Run, name: str, quantity: str) -> list[charts.Curve
         charts.Curve(
             name + (f" ({s.estimator})" if s.estimator else ""), look.colour(run.spec),
             ESTIMATOR_DASH if s.estimator else look.dash(run.spec), s.epochs, s.values, s.stderr,
+            width=2 if s is found[0] else 1,
         )
         for s in found
     ]  # fmt: skip

@@ -129,9 +129,9 @@ def _map(view: View, run: Run, path: Path | str, state: url.State, mode: str) ->
 def _steps(made: list[tuple[Run, Path]]) -> Component:
     longest = max((p.weights for _, p in made), key=len)
     head = [html.Th("w"), *(html.Th([cards.swatch(r.spec), r.label]) for r, _ in made)]
+    columns = [_texts(path, longest) for _, path in made]
     rows = [
-        html.Tr([html.Td(f"{w:.1f}"), *(html.Td(_nearest(path, w)) for _, path in made)])
-        for w in longest
+        html.Tr([html.Td(f"{w:.1f}"), *cells]) for w, *cells in zip(longest, *columns, strict=True)
     ]
     return html.Table(
         [html.Thead(html.Tr(head)), html.Tbody(rows)],
@@ -140,8 +140,14 @@ def _steps(made: list[tuple[Run, Path]]) -> Component:
     )
 
 
-def _nearest(path: Path, weight: float) -> str:
-    return path.texts[int(np.argmin(np.abs(path.weights - weight)))]
+def _texts(path: Path, weights: np.ndarray) -> list[Component]:
+    """The path's text at each weight; one that repeats the line above recedes."""
+    nearest = [path.texts[int(np.argmin(np.abs(path.weights - w)))] for w in weights]
+    above = [None, *nearest[:-1]]
+    return [
+        html.Td(t, className="same" if t == before else "")
+        for t, before in zip(nearest, above, strict=True)
+    ]
 
 
 def _rouge(made: list[tuple[Run, Path]], a: str, b: str, mode: str) -> Component:

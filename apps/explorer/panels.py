@@ -19,6 +19,7 @@ from lab.errors import UserError
 from lab.runs import Run
 
 TABLE_ROWS = 500
+MOST_TRACES = 20  # several layers per class, so that the class drawn last doesn't hide the others
 GL_GRAPHS = 6  # a WebGL graph opens two contexts and a browser allows 16
 
 
@@ -155,8 +156,10 @@ def _centres(
         groups = found.assign(run.items[column])
     many = sum(len(r.items) > maps.SVG_LIMIT for r in chosen if r.epochs) > GL_GRAPHS
     rows = sample(groups, maps.SVG_LIMIT if many else maps.POINT_LIMIT)
+    layers = max(1, min(4, MOST_TRACES // len(found.names)))
     points = [
-        _points(run, mean, (i, j), rows[groups[rows] == k], name, colour)
+        _points(run, mean, (i, j), part[groups[part] == k], name, colour)
+        for part in np.array_split(np.random.default_rng(0).permutation(rows), layers)
         for k, (name, colour) in enumerate(zip(found.names, found.colours, strict=True))
     ]
     on_top, marked = None, _marked(view, selection, run)

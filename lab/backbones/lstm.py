@@ -50,7 +50,7 @@ class LSTMNetwork:
 
 
 def uniform_(module: nn.Module, bound: float) -> nn.Module:
-    """U(-bound, bound) for all weights and U(-0.1, 0.1) for embeddings, as in both code families."""
+    """U(-bound, bound) for weights and U(-0.1, 0.1) for embeddings, as in both families."""
     for name, parameter in module.named_parameters():
         nn.init.uniform_(parameter, *((-0.1, 0.1) if "embedding" in name else (-bound, bound)))
     return module
@@ -93,7 +93,7 @@ class LSTMDecoder(nn.Module):
         return (projected.tanh(), projected) if self.from_cell else (projected, zeros)
 
     def nll(self, batch: TextBatch, z: Tensor) -> Tensor:
-        """-log p(x|z) in nats per sentence [B], end mark counted; only real tokens are projected."""
+        """-log p(x|z) [B] in nats, end mark counted; only real tokens are projected."""
         words = self.dropout(self.embedding(batch.inputs))
         inputs = torch.cat([words, z.unsqueeze(1).expand(-1, words.shape[1], -1)], -1)
         outputs, _ = self.lstm(inputs, self.initial(z))

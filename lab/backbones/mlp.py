@@ -49,7 +49,7 @@ class OneHot(nn.Module):
 
 
 class MLPDecoder(nn.Module):
-    """K Bernoulli outputs, so that the reconstruction is a sum of K cross-entropies, as published."""
+    """K Bernoulli outputs, so the reconstruction is a sum of K cross-entropies, as published."""
 
     def __init__(self, network: MLPNetwork, latent: int) -> None:
         super().__init__()

@@ -22,10 +22,12 @@ ITEM_COLUMNS = ("id", "split", "text", "length")
 
 
 def run_file(folder: Path) -> Path:
+    """The run's description; a folder with one is a run."""
     return folder / "run.json"
 
 
 def latents_file(folder: Path, epoch: int) -> Path:
+    """The latents dumped after an epoch."""
     return folder / "latents" / f"epoch-{epoch:04d}.safetensors"
 
 
@@ -36,7 +38,7 @@ def dumped_epochs(folder: Path) -> list[int]:
 
 
 def replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file and move it over `path`, so that no reader sees half of it."""
+    """Let `write` fill a temporary file, then move it over `path`: no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -47,22 +49,26 @@ def replace(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write one JSON object."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     replace(path, lambda p: p.write_text(text, encoding="utf-8"))
 
 
 def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line."""
     text = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
     replace(path, lambda p: p.write_text(text, encoding="utf-8"))
 
 
 def write_table(path: Path, table: pl.DataFrame) -> None:
+    """Write a table as Parquet."""
     replace(path, table.write_parquet)
 
 
 def write_tensors(
     path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]
 ) -> None:
+    """Write arrays as safetensors, with strings in the header."""
     arrays = {name: np.ascontiguousarray(a) for name, a in tensors.items()}
     replace(path, lambda p: save_file(arrays, p, metadata=dict(metadata)))
 

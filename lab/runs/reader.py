@@ -65,7 +65,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """running, finished, failed or stopped; "interrupted" when a running run's process is gone."""
+        """running, finished, failed, stopped; interrupted if a running run's process is gone."""
         status = self.info["status"]
         return "interrupted" if status == "running" and not self._process_alive() else status
 
@@ -153,7 +153,7 @@ def read_latents(path: Path) -> Latents:
     try:
         with safe_open(path, framework="numpy") as file:
             family = (file.metadata() or {}).get("family", "gaussian")
-            return Latents(family, **{name: file.get_tensor(name) for name in file.keys()})
+            return Latents(family, **{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (OSError, SafetensorError, TypeError) as error:
         raise UserError(f"{path}: truncated or not a latents file ({_line(error)})") from error
 
@@ -179,7 +179,8 @@ def open_run(folder: str | Path, root: str | Path | None = None) -> Run:
         raise UserError(f"{path}: not a run's description ({_line(error)})") from error
     if version != FORMAT_VERSION:
         raise UserError(
-            f"{path}: format version {version}, this Latent Lab reads {FORMAT_VERSION}; upgrade latent-lab"
+            f"{path}: format version {version}, but this Latent Lab reads {FORMAT_VERSION}; "
+            "upgrade latent-lab"
         )
     name = folder.relative_to(root) if root else Path(*folder.resolve().parts[-3:])
     return Run(folder, info, name.as_posix())

@@ -56,7 +56,8 @@ class RunWriter:
             self._exit.enter_context(lock)
         except filelock.Timeout as error:
             raise UserError(
-                f"{self.folder}: another process is writing this run; wait for it or choose another --seed"
+                f"{self.folder}: another process is writing this run; "
+                "wait for it or choose another --seed"
             ) from error
         return self
 
@@ -104,6 +105,7 @@ class RunWriter:
 
 
 def dump_latents(folder: Path, epoch: int, latents: Latents) -> None:
+    """Write one epoch's latents as float32."""
     arrays = {
         name: array.astype(np.float32)
         for name in ("mean", "log_variance", "samples", "concentration")
@@ -217,8 +219,11 @@ def write_latents(
 
 def _latents(mean: Any, log_variance: Any, samples: Any, concentration: Any) -> Latents:
     arrays = {
-        "mean": mean, "log_variance": log_variance, "samples": samples, "concentration": concentration,
-    }  # fmt: skip
+        "mean": mean,
+        "log_variance": log_variance,
+        "samples": samples,
+        "concentration": concentration,
+    }
     given = {name: _numbers(name, a) for name, a in arrays.items() if a is not None}
     if "samples" in given and given["samples"].ndim == 3:
         given.setdefault("mean", given["samples"].mean(1))
@@ -242,7 +247,8 @@ def _latents(mean: Any, log_variance: Any, samples: Any, concentration: Any) -> 
         if not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0][0])
             raise UserError(
-                f"{name} holds a value that is not finite, first in item {row}; mend it and try again"
+                f"{name} holds a value that is not finite, first in item {row}; "
+                "mend it and try again"
             )
     if np.abs(given.get("log_variance", 0)).max() > LARGEST_LOG_VARIANCE:
         raise UserError(
