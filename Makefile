@@ -27,7 +27,7 @@ format: setup
 
 # Pins what is installed now; edit the torch line to use a build for your GPU.
 constraints: setup
-	$(BIN)/pip freeze --exclude-editable --disable-pip-version-check | sed 's/+cpu//' > constraints.txt
+	$(BIN)/pip freeze --exclude-editable --disable-pip-version-check | sed "s/+cpu//" >> constraints.new; mv constraints.new constraints.txt
 
 clean:
 	rm -rf .venv
