@@ -120,10 +120,10 @@ def _column(top: Axes, bottom: Axes, run: Run, epoch: int, palette: str, limit: 
     for panel in (top, bottom):
         prior(panel)
         square(panel, limit)
-        panel.set_ylabel(f"$z_{{{dims[1]}}}$", labelpad=1)
+        panel.set_ylabel(f"$z_{{{dims[1] + 1}}}$", labelpad=1)
         panel.tick_params(labelleft=False, pad=1.5)
     top.tick_params(labelbottom=False)
-    bottom.set_xlabel(f"$z_{{{dims[0]}}}$, most active", labelpad=1)
+    bottom.set_xlabel(f"$z_{{{dims[0] + 1}}}$, most active", labelpad=1)
     return image
 
 

@@ -55,10 +55,12 @@ def colour(spec: str) -> str:
     reference option.
     """
     hue, _, option = _family(spec)
+    if "linear=True" in spec:
+        return _shade(hue, 0.18)
     value = option and re.search(rf"\b{option[0]}=([0-9.eE+-]+)", spec)
     if not value:
         return hue
-    position = math.tanh(math.log2(max(float(value[1]), 1e-6) / option[1]) / 2)
+    position = math.tanh(math.log2(max(_number(value[1]), 1e-6) / option[1]) / 2)
     return _shade(hue, -0.18 * position)
 
 
@@ -74,6 +76,13 @@ def linestyle(spec: str) -> str:
 
 def _family(spec: str) -> tuple[str, str, tuple[str, float] | None]:
     return _FAMILIES.get(spec.split("(")[0], _UNKNOWN)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # a foreign run's spec may hold anything
+        return 1.0
 
 
 def _shade(colour: str, lightness: float) -> str:

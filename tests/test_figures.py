@@ -124,8 +124,8 @@ def test_densities_share_the_limits_and_centres_are_the_means(runs):
     for run, panel in zip(shown, lower, strict=True):
         mean = run.latents(1).mean
         assert np.array_equal(panel.collections[0].get_offsets(), mean[:, [1, 2]])
-        assert "z_{1}" in panel.get_xlabel()
-        assert "z_{2}" in panel.get_ylabel()
+        assert "z_{2}" in panel.get_xlabel()
+        assert "z_{3}" in panel.get_ylabel()
     assert "AU 2  CU 1" in axes[0].get_title("left")
     hot = posterior_panels(shown, palette="paper").axes[0].images[0].get_cmap()
     assert hot.name == "hot"

@@ -118,7 +118,8 @@ class Run:
         return [r for r in self._jsonl("metrics.jsonl") if split in (None, r["split"])]
 
     def dimensions(self) -> pl.DataFrame:
-        """Columns epoch, dimension, kl, variance_of_mean, mean_of_variance, marginal_kl (nats)."""
+        """Columns epoch, dimension (from 0; pictures print it as z₁), kl, variance_of_mean,
+        mean_of_variance, marginal_kl (nats)."""
         path = self.folder / "dimensions.parquet"
         return _table(path) if path.exists() else pl.DataFrame()
 
