@@ -69,10 +69,11 @@ class Training(threading.Thread):
     def stop(self) -> None:
         """Let running trainings end as Ctrl-C would."""
         self.stopping.set()
+        self.join()
         for _, process in self.processes:
             process.terminate()
         for _, process in self.processes:
-            process.wait()
+            process.communicate()
 
     def _launch(self, command: Sequence[str]) -> None:
         argv = [
@@ -88,7 +89,11 @@ class Training(threading.Thread):
             "--resume",
         ]
         process = subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            argv,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C in the terminal is for us to pass on, once
         )
         self.processes.append((command, process))
 

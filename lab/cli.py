@@ -1,5 +1,6 @@
-"""The `latentlab` command: parse options, call one function, report. Heavy imports wait for their
-command.
+"""The `latentlab` command: parse options, call one function, report.
+
+Heavy imports wait for their command.
 """
 
 import argparse

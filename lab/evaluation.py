@@ -20,9 +20,8 @@ from lab.posteriors import LinearPushForward, standard_log_prob
 from lab.runs import Latents
 from lab.runs.figures import latent_figures
 
-SAMPLES = (
-    16  # draws per item that stand for an implicit posterior in dumps and moment-matched figures
-)
+# Draws per item that stand for an implicit posterior in dumps and moment-matched figures.
+SAMPLES = 16
 DECODED_ROWS = 512  # rows decoded at once, so that a large vocabulary fits into memory
 PROPOSAL_SAMPLES = 256  # draws that the Gaussian proposal of an implicit posterior is fitted to
 
@@ -136,8 +135,9 @@ def shared_gaussian_metrics(batches: list[tuple[np.ndarray, np.ndarray]]) -> dic
 def importance_nll(
     model: Model, data: Data, split: str, rows: np.ndarray, samples: int, device: torch.device
 ) -> metrics.Estimate | None:
-    """-log p(x) by importance sampling (spec 3.2), nats per sentence; exact without a latent, None
-    for points.
+    """-log p(x) by importance sampling (spec 3.2), nats per sentence.
+
+    Exact without a latent, None for points.
     """
     if model.head.family == "point":
         return None

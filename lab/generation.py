@@ -22,8 +22,9 @@ MAX_WORDS = 200  # longest text that is encoded
 
 
 def load(run: Run) -> "Generator":
-    """The run's model at its best epoch. Raises UserError if the run has no checkpoint or no latent
-    space.
+    """The run's model at its best epoch.
+
+    Raises UserError if the run has no checkpoint or no latent space.
     """
     weights = run.folder / "checkpoints" / "best.safetensors"
     if not weights.exists():
@@ -38,8 +39,9 @@ def load(run: Run) -> "Generator":
 
 @dataclass
 class Generator:
-    """A loaded model; without a vocabulary its items are categories, which decode but are not
-    typed.
+    """A loaded model.
+
+    Without a vocabulary its items are categories, which decode but are not typed.
     """
 
     model: Model

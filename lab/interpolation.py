@@ -23,8 +23,9 @@ def path(a: np.ndarray, b: np.ndarray, steps: int = STEPS) -> tuple[np.ndarray, 
 def decode(
     model: Model, text: Callable[[torch.Tensor], str], z: np.ndarray, **options: Any
 ) -> list[str]:
-    """Texts of codes z [N, D], greedily unless the options say otherwise; `text` words a row of
-    ids.
+    """Texts of codes z [N, D], greedily unless the options say otherwise.
+
+    `text` words a row of ids.
     """
     device = next(model.parameters()).device
     ids = model.decoder.sample(torch.as_tensor(z, dtype=torch.float32, device=device), **options)

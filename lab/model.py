@@ -39,8 +39,10 @@ class State:
 
 
 class Term(nn.Module):
-    """One idea of a loss. `forward` joins the model's loss with `weight` over time; a term with
-    `critic_steps` also has `dual`, which its own parameters minimise before each step of the model.
+    """One idea of a loss.
+
+    `forward` joins the model's loss with `weight` over time; a term with `critic_steps` also has
+    `dual`, which its own parameters minimise before each step of the model.
     """
 
     name: ClassVar[str] = "term"
@@ -77,8 +79,9 @@ class Update:
 
 
 class Model(nn.Module):
-    """Encoder, posterior head, decoder and terms. Raises ValueError if a term needs what the
-    posterior lacks.
+    """Encoder, posterior head, decoder and terms.
+
+    Raises ValueError if a term needs what the posterior lacks.
     """
 
     def __init__(
@@ -100,8 +103,9 @@ class Model(nn.Module):
             term.build(sizes)
 
     def infer(self, batch: Any) -> State:
-        """Encode a batch and draw one z per row; in training `views` copies of it, each with its
-        own noise.
+        """Encode a batch and draw one z per row.
+
+        In training `views` copies of it, each with its own noise.
         """
         views = self.views if self.training else 1
         batch = batch.repeat(views)

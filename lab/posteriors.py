@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 LOG_2PI = math.log(2 * math.pi)
-BN_EPSILON = (
-    1e-10  # the usual 1e-5 lets the encoder shrink its output below it and escape the bound
-)
+# The usual 1e-5 lets the encoder shrink its output below it and escape the bound.
+BN_EPSILON = 1e-10
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,9 @@ QUANTITIES = {
 
 @dataclass(frozen=True)
 class Series:
-    """One estimator's values of a quantity over the epochs of a run; `estimator` is "" for the
-    standard one.
+    """One estimator's values of a quantity over the epochs of a run.
+
+    `estimator` is "" for the standard one.
     """
 
     estimator: str

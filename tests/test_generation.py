@@ -110,13 +110,8 @@ def test_the_likelihood_of_all_short_sentences_sums_to_at_most_one():
     torch.manual_seed(0)
     network = LSTMNetwork(6, embedding=4, hidden=5, latent=2, init=0.5)
     decoder = build_model(parse("vae").parts(), network).eval().decoder
-    words = [
-        1,
-        4,
-        5,
-        3,
-        0,
-    ]  # every id but the end mark, so that lengths 0 to 2 are all there is below the rest
+    # Every id but the end mark, so that lengths 0 to 2 are all there is below the rest.
+    words = [1, 4, 5, 3, 0]
     sentences = [[], *([w] for w in words), *([a, b] for a in words for b in words)]
     split = Split.of(
         np.array(list(chain.from_iterable(sentences)), np.int32), [len(s) for s in sentences], {}

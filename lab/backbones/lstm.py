@@ -18,8 +18,9 @@ from lab.posteriors import Sizes
 
 @dataclass(frozen=True)
 class LSTMNetwork:
-    """Sizes of the text networks; `start` is the decoder's initial state, `init` the range of
-    uniform weights.
+    """Sizes of the text networks.
+
+    `start` is the decoder's initial state, `init` the range of uniform weights.
     """
 
     kind: ClassVar[str] = "lstm"

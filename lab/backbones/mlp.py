@@ -68,7 +68,8 @@ class MLPDecoder(nn.Module):
 
     @torch.no_grad()
     def sample(self, z: Tensor, greedy: bool = True, **_: Any) -> Tensor:
-        """The most probable category of each code, as ids [B, 1]; there is nothing to sample
-        greedily or not.
+        """The most probable category of each code, as ids [B, 1].
+
+        There is nothing to sample greedily or not.
         """
         return self.logits(z).argmax(-1, keepdim=True)

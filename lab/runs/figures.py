@@ -1,5 +1,6 @@
-"""The figures of one dump of latents, by family; estimates that are no closed form carry their own
-names.
+"""The figures of one dump of latents, by family.
+
+Estimates that are no closed form carry their own names.
 """
 
 import dataclasses
@@ -10,9 +11,8 @@ from lab import metrics
 from lab.runs.reader import Latents
 
 CONSISTENT_BELOW = 0.03  # nats of marginal KL (DG-VAE appendix C)
-AT_MOST = (
-    10_000  # items; information costs the square of them, so larger dumps count a random subset
-)
+# Items; information costs the square of them, so larger dumps count a random subset.
+AT_MOST = 10_000
 
 
 def latent_figures(latents: Latents) -> dict[str, float]:

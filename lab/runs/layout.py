@@ -1,10 +1,14 @@
 """Names and atomic writes inside a run folder.
 
-run.json what was trained and how, status, epochs dumped (rewritten last: the watcher's trigger)
-metrics.jsonl one record per epoch and split items.parquet dumped items in dump order: id, split,
-text, length, then one column per label latents/epoch-0012.safetensors dimensions.parquet per epoch
-and dimension interpolations.jsonl decoded paths of fixed pairs, per dumped epoch checkpoints/
-weights, optimiser state, vocabulary
+    run.json               what was trained and how, status, epochs dumped
+                           (rewritten last: the watcher's trigger)
+    metrics.jsonl          one record per epoch and split
+    items.parquet          dumped items in dump order: id, split, text, length,
+                           then one column per label
+    latents/epoch-0012.safetensors
+    dimensions.parquet     per epoch and dimension
+    interpolations.jsonl   decoded paths of fixed pairs, per dumped epoch
+    checkpoints/           weights, optimiser state, vocabulary
 """
 
 import json
@@ -74,8 +78,9 @@ def write_tensors(
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """All complete records of a JSON-lines file; a last line without its line end is still being
-    written.
+    """All complete records of a JSON-lines file.
+
+    A last line without its line end is still being written.
     """
     if not path.exists():
         return []

@@ -89,8 +89,9 @@ class Run:
 
     @cached_property
     def items(self) -> pl.DataFrame:
-        """Columns id, split, text, length, then one per label or true factor; one row per dumped
-        item.
+        """Columns id, split, text, length, then one per label or true factor.
+
+        One row per dumped item.
         """
         return _table(self.folder / "items.parquet")
 

@@ -69,8 +69,9 @@ class RunWriter:
         self.info["items"] = len(items)
 
     def keep_until(self, epoch: int) -> None:
-        """Forget everything later than `epoch` and the final figures; a resumed run writes them
-        once more.
+        """Forget everything later than `epoch` and the final figures.
+
+        A resumed run writes them once more.
         """
         for name in ("metrics.jsonl", "interpolations.jsonl"):
             path = self.folder / name
@@ -116,8 +117,9 @@ def dump_latents(folder: Path, epoch: int, latents: Latents) -> None:
 
 
 def dimension_table(epoch: int, latents: Latents) -> pl.DataFrame:
-    """Per-dimension statistics of one dump; samples are summarised by their moments (an
-    approximation).
+    """Per-dimension statistics of one dump.
+
+    Samples are summarised by their moments (an approximation).
     """
     mean, log_variance = latents.mean, latents.log_variance
     if latents.family == "samples" and latents.samples.shape[1] > 1:

@@ -41,8 +41,9 @@ class DualKL(Term):
         self.marginal_critic = mlp(sizes.latent, widths, 1, activation)
 
     def scores(self, state: State, z: Tensor) -> tuple[Tensor, Tensor]:
-        """ν(x, z) and ν(z) of rows z [..., B, D], each [..., B]; the features are never trained
-        through them.
+        """ν(x, z) and ν(z) of rows z [..., B, D], each [..., B].
+
+        The features are never trained through them.
         """
         pair = torch.cat([z, state.h.detach()], -1)
         return self.joint_critic(pair).squeeze(-1), self.marginal_critic(z).squeeze(-1)
