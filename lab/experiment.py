@@ -40,7 +40,10 @@ def text_trainer(options: Namespace) -> Trainer:
 
 
 def resolve_device(name: str) -> str:
-    """The device of a name: "auto" is the GPU if there is one. Raises UserError for a device that is not there."""
+    """The device of a name: "auto" is the GPU if there is one.
+
+    Raises UserError for a device that is not there.
+    """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name.split(":")[0] not in ("cpu", "cuda") or (

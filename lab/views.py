@@ -11,6 +11,7 @@ from lab.metrics import (
 )
 from lab.runs import Latents, Run
 
+MOSTLY = 0.75  # share of the dimensions that makes a verdict
 EXACT_UP_TO = 20_000  # items; beyond it the binned density is within 1 % and 20 times quicker
 
 # Quantity -> title, unit, and metric keys with their estimators, the most trusted one first.
@@ -114,12 +115,12 @@ def verdict(run: Run) -> str:
     if consistent is None:
         return f"{share}; deterministic codes have no consistent units."
     cu = round(consistent[0])
-    if cu < width / 2:
+    if cu < MOSTLY * width:
         return f"Active but holey: {share}, only {cu} match the prior."
-    if au < width / 2:
+    if au < MOSTLY * width:
         return f"Partly collapsed: {share}, {cu} match the prior."
     joint = latest(run, "aggregated_kl")
-    gap = f"; joint gap {joint[0]:.1f} nats" if joint and joint[0] > 0.5 else ""
+    gap = f"; joint gap {joint[0]:.1f} nats" if joint and joint[0] > 1 else ""
     return f"Active and consistent: {share}, {cu} match the prior{gap}."
 
 

@@ -1,14 +1,14 @@
 """Names and atomic writes inside a run folder.
 
-    run.json               what was trained and how, status, epochs dumped
-                           (rewritten last: the watcher's trigger)
-    metrics.jsonl          one record per epoch and split
-    items.parquet          dumped items in dump order: id, split, text, length,
-                           then one column per label
-    latents/epoch-0012.safetensors
-    dimensions.parquet     per epoch and dimension
-    interpolations.jsonl   decoded paths of fixed pairs, per dumped epoch
-    checkpoints/           weights, optimiser state, vocabulary
+run.json               what was trained and how, status, epochs dumped
+                       (rewritten last: the watcher's trigger)
+metrics.jsonl          one record per epoch and split
+items.parquet          dumped items in dump order: id, split, text, length,
+                       then one column per label
+latents/epoch-0012.safetensors
+dimensions.parquet     per epoch and dimension
+interpolations.jsonl   decoded paths of fixed pairs, per dumped epoch
+checkpoints/           weights, optimiser state, vocabulary
 """
 
 import json
