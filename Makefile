@@ -25,9 +25,13 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Pins what is installed now; edit the torch line to use a build for your GPU.
+# Pins what is installed now, keeping the file's first line.
 constraints: setup
-	$(BIN)/pip freeze --exclude-editable --disable-pip-version-check | sed "s/+cpu//" >> constraints.new; mv constraints.new constraints.txt
+	head -n 1 constraints.txt > constraints.new
+	$(BIN)/pip freeze --exclude-editable --disable-pip-version-check > constraints.all
+	sed 's/+cpu//' constraints.all >> constraints.new
+	rm constraints.all
+	mv constraints.new constraints.txt
 
 clean:
 	rm -rf .venv

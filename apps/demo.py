@@ -21,7 +21,7 @@ PLAN: tuple[tuple[str, ...], ...] = (
     ("train", "grammar", "vae(anneal=2)"),
     ("train", "grammar", "dg_vae(anneal=2)"),
     ("train", "grammar", "bn_vae(anneal=2)"),
-    ("toy", "clvae_plus", "--iterations", "4000", "--lr", "1e-4"),
+    ("toy", "clvae_plus(squared=False)", "--iterations", "4000", "--lr", "1e-4"),
     ("train", "grammar", "clvae_plus_mi(anneal=2)"),
     ("toy", "vae", "--iterations", "8000", "--lr", "2e-4"),
     ("toy", "ivae", "--iterations", "6400", "--lr", "2e-4"),

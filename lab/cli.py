@@ -4,6 +4,7 @@ Heavy imports wait for their command.
 """
 
 import argparse
+import errno
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 failed, 2 the user's mistake (one line on standard error)."""
     arguments = parser().parse_args(argv)
     # A terminated training stops as cleanly as Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return arguments.run(arguments) or 0
     except UserError as error:
@@ -33,6 +34,13 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder without permission: it names the file itself
+        print(f"latentlab {arguments.command}: {error}", file=sys.stderr)
+        return 1 if error.errno in (errno.ENOSPC, errno.EIO) else 2
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,10 +86,20 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """An option type: a whole number within bounds."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or len(text) > 18:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        if not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not within {low} to {high}")
+        return int(text)
+
+    return read
+
+
+_positive = _whole(1, 10**9)
 
 
 def _rate(text: str) -> float:
@@ -102,7 +120,7 @@ def _renamed(text: str) -> tuple[str, str]:
 
 
 def _common_training(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--seed", type=_whole(0, 2**31 - 1), default=0)
     sub.add_argument("--lr", type=_rate, help="learning rate instead of the preset's")
     sub.add_argument(
         "--runs", type=Path, default=DEFAULT_RUNS, help="folder of runs (default: runs)"
@@ -123,6 +141,7 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
         "--order", choices=("exact", "bucket", "random"), help="which sentences share a batch"
     )
     sub.add_argument("--optimiser", choices=("adam", "sgd"))
+    sub.add_argument("--patience", type=_positive, help="stale epochs before the rate decays")
     for name in ("embedding", "hidden", "latent"):
         sub.add_argument(f"--{name}", type=_positive, help=f"{name} size")
     sub.add_argument(
@@ -137,15 +156,15 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _toy_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--categories", type=int, default=4, metavar="K")
-    sub.add_argument("--iterations", type=int, default=80_000)
+    sub.add_argument("--categories", type=_whole(2, 1000), default=4, metavar="K")
+    sub.add_argument("--iterations", type=_positive, default=80_000)
     _common_training(sub)
 
 
 def _explore_options(sub: argparse.ArgumentParser) -> None:
     if sub.prog.endswith("demo"):
         sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS / "demo")
-    sub.add_argument("--port", type=int, default=8050)
+    sub.add_argument("--port", type=_whole(1, 65535), default=8050)
     sub.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
@@ -179,7 +198,7 @@ def _import_options(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--texts", type=Path, help="one sentence per line")
     sub.add_argument("--labels", type=Path, help=".csv, .tsv or .parquet, one row per item")
-    sub.add_argument("--epoch", type=int, default=0)
+    sub.add_argument("--epoch", type=_whole(0, 10**6), default=0)
     sub.add_argument("--json", action="store_true")
 
 
@@ -211,11 +230,11 @@ def _toy(options: argparse.Namespace) -> int:
         trainer(
             method,
             folder,
-            options.categories,
-            options.iterations,
-            options.seed,
-            options.lr,
-            not options.quiet,
+            categories=options.categories,
+            iterations=options.iterations,
+            seed=options.seed,
+            lr=options.lr,
+            progress_bar=not options.quiet,
         ),
         options,
     )

@@ -15,15 +15,21 @@ from torch.distributions import Distribution, MixtureSameFamily, MultivariateNor
 
 from lab import metrics
 from lab.data import Data
+from lab.metrics.arrays import LARGEST_LOG_VARIANCE
 from lab.model import Model, State
 from lab.posteriors import LinearPushForward, standard_log_prob
 from lab.runs import Latents
 from lab.runs.figures import latent_figures
 
 # Draws per item that stand for an implicit posterior in dumps and moment-matched figures.
-SAMPLES = 16
+SAMPLES = 128
+STORED_SAMPLES = 16  # of these in a dump
 DECODED_ROWS = 512  # rows decoded at once, so that a large vocabulary fits into memory
 PROPOSAL_SAMPLES = 256  # draws that the Gaussian proposal of an implicit posterior is fitted to
+
+
+class Diverged(Exception):
+    """A loss, gradient or posterior that is not finite; the text says which and when."""
 
 
 @contextmanager
@@ -52,7 +58,7 @@ def evaluate(
     """Latents of the given rows of a split and the figures of that set (nats per sentence).
 
     "selection" is the figure that picks the best epoch. The NLL comes from `nll_rows`, a subset
-    where it is dear.
+    where it is dear. Raises Diverged if something is not finite.
     """
     with evaluating(model):
         latents, record = _pass(model, data, split, rows, selection == "objective", device)
@@ -93,9 +99,20 @@ def _pass(
         if isinstance(state.q, LinearPushForward):
             exact_kl.append(_shared_gaussian(state.q))
     record = {name: value / len(rows) for name, value in sums.items()}
+    for name, values in (record | arrays).items():
+        check_finite(name, values)
+    if np.abs(arrays.get("log_variance", 0)).max() > LARGEST_LOG_VARIANCE:
+        raise Diverged(f"the posterior's log variance left ±{LARGEST_LOG_VARIANCE:g}")
     if exact_kl:
         record |= shared_gaussian_metrics(exact_kl)
     return (Latents(model.head.family, **arrays) if arrays else None), record
+
+
+def check_finite(name: str, values: float | np.ndarray) -> None:
+    """Raise Diverged, naming the quantity, if any value is not finite."""
+    wrong = np.asarray(values)[~np.isfinite(values)]
+    if wrong.size:
+        raise Diverged(f"{name} became {wrong.flat[0]}")
 
 
 def posterior_arrays(family: str, q: Distribution) -> dict[str, np.ndarray]:
@@ -142,7 +159,8 @@ def importance_nll(
     if model.head.family == "point":
         return None
     weights = [log_weights(model, batch.to(device), samples) for batch in data.rows(split, rows)]
-    return metrics.importance_weighted_nll(np.concatenate(weights, axis=1))
+    check_finite("importance weights", weights := np.concatenate(weights, axis=1))
+    return metrics.importance_weighted_nll(weights)
 
 
 def log_weights(model: Model, batch: Any, samples: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """From names and options to a trainer on text."""
 
 import dataclasses
+import sys
 from argparse import Namespace
 from typing import Any
 
@@ -30,8 +31,12 @@ def text_trainer(options: Namespace) -> Trainer:
         max_length=options.max_length,
         limit=options.limit,
     )
-    chosen = preset(options.preset or (options.corpus if options.corpus in PRESETS else "small"))
-    fields = _merge(chosen, options)
+    name = options.preset or (options.corpus if options.corpus in PRESETS else "small")
+    fields = _merge(preset(name), options)
+    if options.optimiser and not options.lr:
+        raise UserError(f"--optimiser {options.optimiser}: give its learning rate too (--lr)")
+    if not options.quiet:
+        print(f"preset {name}: {preset(name).about}", file=sys.stderr)
     data = TextData(corpus, seed=options.seed, **fields["data"])
     network = LSTMNetwork(len(corpus.vocabulary), **fields["network"])
     settings = Settings(seed=options.seed, **fields["training"])

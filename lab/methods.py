@@ -60,6 +60,9 @@ class Parts:
 Weight = Annotated[float, Range(0)]
 Epochs = Annotated[float, Range(0)]
 Count = Annotated[int, Range(1)]
+Temperature = Annotated[float, Range(1e-3)]
+Dropout = Annotated[float, Range(0, 0.99)]
+Contrasted = Literal["z", "h"]
 
 
 def lstm_lm() -> Parts:
@@ -120,7 +123,8 @@ def fb_vae(
 def bn_vae(gamma: Annotated[float, Range(0)] = 1.2, anneal: Epochs = 10) -> Parts:
     """BN-VAE: batch-normalised posterior means with frozen scale `gamma`, so that KL >= D γ² / 2.
 
-    Source: Zhu et al. 2020; DG-VAE section 4.1.
+    Source: Zhu et al. 2020; DG-VAE section 4.1. Its epsilon is 1e-10, not the code's 1e-5, below
+    which an encoder can shrink its means to escape the bound.
     """
     term = KL(Linear(0, 1, anneal))
     return Parts(f"BN-VAE (γ = {gamma:g})", BatchNormHead(gamma), (term,))
@@ -144,7 +148,7 @@ def dg_vae(
     return Parts(label, GaussianHead(), (term,))
 
 
-def ivae(linear: bool = False, anneal: Epochs = 10) -> Parts:
+def ivae(linear: bool = False, anneal: Epochs = 9) -> Parts:
     """iVAE: implicit posterior, KL by its Fenchel dual ν(x, z).
 
     Source: iVAE eq. 6 to 10; `linear` is the published single layer, an exact Gaussian (D1).
@@ -152,7 +156,7 @@ def ivae(linear: bool = False, anneal: Epochs = 10) -> Parts:
     return _implicit("iVAE", linear, DualKL(Linear(0.1, 1, anneal), joint=True))
 
 
-def ivae_mi(linear: bool = False, anneal: Epochs = 10) -> Parts:
+def ivae_mi(linear: bool = False, anneal: Epochs = 9) -> Parts:
     """iVAE with mutual information: the dual ν(z) matches the aggregated posterior to the prior.
 
     Source: iVAE eq. 12 to 14; `linear` as in ivae (D1).
@@ -162,10 +166,10 @@ def ivae_mi(linear: bool = False, anneal: Epochs = 10) -> Parts:
 
 def clvae(
     linear: bool = False,
-    temperature: Annotated[float, Range(1e-3)] = 0.05,
-    dropout: Annotated[float, Range(0, 0.99)] = 0.3,
-    on: Literal["z", "h"] = "z",
-    anneal: Epochs = 10,
+    temperature: Temperature = 0.05,
+    dropout: Dropout = 0.3,
+    on: Contrasted = "z",
+    anneal: Epochs = 9,
 ) -> Parts:
     """clVAE: iVAE and a contrast between two dropout views of each sentence.
 
@@ -177,10 +181,10 @@ def clvae(
 
 def clvae_mi(
     linear: bool = False,
-    temperature: Annotated[float, Range(1e-3)] = 0.05,
-    dropout: Annotated[float, Range(0, 0.99)] = 0.3,
-    on: Literal["z", "h"] = "z",
-    anneal: Epochs = 10,
+    temperature: Temperature = 0.05,
+    dropout: Dropout = 0.3,
+    on: Contrasted = "z",
+    anneal: Epochs = 9,
 ) -> Parts:
     """clVAE on the aggregated posterior: iVAE-MI and the contrast.
 
@@ -192,39 +196,37 @@ def clvae_mi(
 
 def clvae_plus(
     linear: bool = False,
-    temperature: Annotated[float, Range(1e-3)] = 0.05,
-    dropout: Annotated[float, Range(0, 0.99)] = 0.3,
-    on: Literal["z", "h"] = "z",
+    temperature: Temperature = 0.05,
+    dropout: Dropout = 0.3,
+    on: Contrasted = "z",
     squared: bool = True,
     published: bool = False,
-    anneal: Epochs = 10,
+    anneal: Epochs = 9,
 ) -> Parts:
-    """clVAE⁺: the critic learns by the circle loss, with L_SQ unless switched off.
+    """clVAE⁺: the critic learns by the circle loss, with L_SQ unless `squared` is off.
 
     Source: clVAE eq. 13, 15, 17 to 19; `published` doubles the exponential (D17, D18, D20).
     """
-    bound = "circle_published" if published else "circle"
-    term = DualKL(Linear(0.1, 1, anneal), True, bound, squared)
+    term = DualKL(Linear(0.1, 1, anneal), True, "circle", squared, published)
     return _contrastive("clVAE⁺", linear, term, temperature, dropout, on)
 
 
 def clvae_plus_mi(
     linear: bool = False,
-    temperature: Annotated[float, Range(1e-3)] = 0.05,
-    dropout: Annotated[float, Range(0, 0.99)] = 0.3,
-    on: Literal["z", "h"] = "z",
+    temperature: Temperature = 0.05,
+    dropout: Dropout = 0.3,
+    on: Contrasted = "z",
     squared: bool = True,
     mean_row: bool = False,
     published: bool = False,
-    anneal: Epochs = 10,
+    anneal: Epochs = 9,
 ) -> Parts:
     """clVAE⁺-MI: circle loss and L_SQ on ν(z); `mean_row` contrasts the batch mean too, as
     published (D19).
 
     Source: clVAE eq. 14, 16 to 19; D17 to D20.
     """
-    bound = "circle_published" if published else "circle"
-    term = DualKL(Linear(0.1, 1, anneal), False, bound, squared)
+    term = DualKL(Linear(0.1, 1, anneal), False, "circle", squared, published)
     return _contrastive("clVAE⁺-MI", linear, term, temperature, dropout, on, mean_row)
 
 
@@ -274,7 +276,7 @@ class Method:
         """
         schema = inspect.signature(METHODS[self.name]).parameters
         changed = {k: v for k, v in self.options.items() if v != schema[k].default}
-        given = [f"{k}={v:g}" if type(v) is float else f"{k}={v!r}" for k, v in changed.items()]
+        given = [f"{k}={_text(v)}" for k, v in changed.items()]
         return f"{self.name}({', '.join(given)})" if given else self.name
 
     @property
@@ -338,10 +340,15 @@ def type_text(annotation: Any) -> str:
     return " or ".join("None" if a is type(None) else type_text(a) for a in get_args(annotation))
 
 
+def _text(value: Any) -> str:
+    short = f"{value:g}" if type(value) is float else repr(value)
+    return short if ast.literal_eval(short) == value else repr(value)
+
+
 def _value(method: str, parameter: inspect.Parameter, node: ast.expr) -> Any:
     try:
         value = ast.literal_eval(node)
-    except ValueError as error:
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise UserError(f"{method}: {parameter.name} must be a plain value") from error
     annotation = parameter.annotation
     choices = (
@@ -362,7 +369,7 @@ def _convert(choice: Any, value: Any) -> Any:
     if get_origin(choice) is Literal:
         return value if value in get_args(choice) else _REFUSED
     base, bounds = get_args(choice) if get_origin(choice) is Annotated else (choice, None)
-    if base is float and type(value) is int:
+    if base is float and type(value) is int and abs(value) < 2**53:
         value = float(value)
     finite = not isinstance(value, float) or math.isfinite(value)
     fits = type(value) is base and finite and (bounds is None or value in bounds)

@@ -75,6 +75,7 @@ class Update:
     loss: Tensor
     players: tuple[nn.Module, ...]
     parts: dict[str, Tensor] = field(default_factory=dict)
+    optimiser: str = "model"
     clip_over: tuple[nn.Module, ...] | None = None
 
 
@@ -127,7 +128,7 @@ class Model(nn.Module):
         for term in self.terms:
             for _ in range(term.critic_steps):
                 loss = term.dual(state.detach())
-                yield Update(loss, (term,), {f"{term.name} critic": loss}, clip_over=())
+                yield Update(loss, (term,), {f"{term.name} critic": loss}, "critic", clip_over=())
         parts = {"reconstruction": self.reconstruction(state), **self.penalties(state, time)}
         yield Update(sum(parts.values()), self.players(), parts)
         for term in self.terms:

@@ -26,11 +26,20 @@ PRESETS = {
         training={"epochs": 15, "lr": 2e-3},
     ),
     # The published scripts of iVAE and clVAE for PTB: sizes 256/256/32, weights U(±.1), Adam 1e-3,
-    # critic 1e-5, clip 5, batches of 32 sentences of one length, 40 epochs, no decay.
+    # critic 1e-5, clip 5 (theirs separately on encoder and decoder, ours jointly), batches of 32
+    # sentences of one length, 40 epochs, no decay.
     "ptb": Preset(
         "iVAE and clVAE on PTB as published",
         network={"embedding": 256, "hidden": 256, "latent": 32, "start": "hidden", "init": 0.1},
         training={"epochs": 40, "lr": 1e-3, "critic_lr": 1e-5},
+        data={"order": "exact"},
+    ),
+    # The published scripts of BN-VAE and DG-VAE, at their sizes for PTB: weights U(±.01), SGD .5,
+    # halved after 5 stale epochs from epoch 15 on, at most 5 times, 100 epochs, clip 5.
+    "ptb_sgd": Preset(
+        "BN-VAE's and DG-VAE's published training on PTB",
+        network={"embedding": 256, "hidden": 256, "latent": 32, "start": "cell", "init": 0.01},
+        training={"epochs": 100, "optimiser": "sgd", "lr": 0.5, "patience": 5},
         data={"order": "exact"},
     ),
     "ptb_reduced": Preset(

@@ -12,18 +12,18 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 from tqdm import tqdm
 
 from lab import checkpoint
 from lab.backbones import Network, build_model
 from lab.data import Data
 from lab.errors import UserError
-from lab.evaluation import evaluate, evaluating
+from lab.evaluation import STORED_SAMPLES, Diverged, check_finite, evaluate, evaluating
 from lab.interpolation import interpolation_records
 from lab.methods import Method
 from lab.model import Update
-from lab.runs import RunWriter, open_run
+from lab.runs import Latents, RunWriter, open_run
 from lab.runs.figures import take
 from lab.runs.layout import run_file
 from lab.schedules import END
@@ -52,10 +52,6 @@ class Settings:
     final_items: int = 1000
     final_samples: int = 100
     seed: int = 0
-
-
-class Diverged(Exception):
-    """A loss or gradient that is not finite; the text says which and when."""
 
 
 @dataclass
@@ -104,8 +100,7 @@ class Trainer:
         old = self._existing(resume)
         if old.get("status") == "finished" and old["epochs_planned"] >= self.settings.epochs:
             return "finished"
-        kept = {k: old[k] for k in ("dumped", "created") if k in old}
-        with RunWriter(self.folder, self._describe() | kept) as writer:
+        with RunWriter(self.folder, old | self._describe(fresh=not old)) as writer:
             try:
                 self._start(writer, resume)
                 self._epochs(writer)
@@ -136,8 +131,10 @@ class Trainer:
                 )
         return old
 
-    def _describe(self) -> dict[str, Any]:
-        return {
+    def _describe(self, fresh: bool = True) -> dict[str, Any]:
+        """What run.json says of the run; a resumed one keeps where it stands."""
+        start = {"epoch": 0, "best_epoch": None, "created": _now()} if fresh else {}
+        return start | {
             "spec": self.method.spec,
             "label": self.method.label,
             "corpus": self.data.about,
@@ -150,11 +147,8 @@ class Trainer:
             },
             "epochs_planned": self.settings.epochs,
             "unit": self.data.unit,
-            "epoch": 0,
-            "best_epoch": None,
             "versions": {"torch": torch.__version__, "python": platform.python_version()},
             "hardware": {"device": str(self.device), "processor": platform.machine()},
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
     def _start(self, writer: RunWriter, resume: bool) -> None:
@@ -165,8 +159,12 @@ class Trainer:
             self.optimisers = self._optimisers()
             checkpoint.unpack(tensors, self.model, self.optimisers)
             writer.keep_until(self.progress.epoch)
-            writer.commit()
+            writer.commit(epoch=self.progress.epoch, best_epoch=self.progress.best_epoch)
             return
+        if writer.info["dumped"]:
+            raise UserError(
+                f"{last}: missing, so the run cannot go on; train it anew in another folder"
+            )
         self.data.save(self.folder / "checkpoints")
         writer.keep_until(-1)
         writer.write_items(self.data.items)
@@ -174,98 +172,100 @@ class Trainer:
         self._record(writer, {})
 
     def _epochs(self, writer: RunWriter) -> None:
+        unit, per_epoch = self.data.unit["name"], self.data.unit["per_epoch"]
+        count = "{n:.2f}" if per_epoch == 1 else "{n:.0f}"
         bar = tqdm(
             desc=self.method.spec,
-            total=self.settings.epochs,
-            initial=self.progress.epoch,
-            unit=self.data.unit["name"],
+            total=self.settings.epochs * per_epoch,
+            initial=self.progress.epoch * per_epoch,
             disable=not self.progress_bar,
-            bar_format="{desc}: {percentage:3.0f}%|{bar:20}| {n:.2f}/{total} {unit} "
-            "[{elapsed}<{remaining}]{postfix}",
+            bar_format="{desc}: {percentage:3.0f}%|{bar:20}| "
+            f"{count}/{{total}} {unit} [{{elapsed}}<{{remaining}}]{{postfix}}",
         )
         with bar:
             while self.progress.epoch < self.settings.epochs and not self._exhausted():
-                sums = self._train_epoch(bar)
+                parts = self._train_epoch(bar)
                 self.progress.epoch += 1
-                record = self._record(writer, sums)
-                self._show(bar, record)
+                record = self._record(writer, parts)
+                self._show(bar, sum(parts["model"].values()), record)
 
-    def _train_epoch(self, bar: tqdm) -> dict[str, float]:
+    def _train_epoch(self, bar: tqdm) -> dict[str, dict[str, float]]:
+        """One pass over the batches; the mean of each update's weighted parts by optimiser."""
         # Every epoch seeds the generator anew, so that resuming needs no generator state.
         torch.manual_seed(self.settings.seed * 1_000_003 + self.progress.epoch + 1)
         self.model.train()
         batches = self.data.train(self.progress.epoch + 1)
-        sums: dict[str, float] = {}
+        meters = {player: Meter() for player in self.optimisers}
         for number, batch in enumerate(batches, start=1):
             time = self.progress.step / len(batches) if self.data.anneals else END
             for update in self.model.updates(batch.to(self.device), time):
-                for name, value in self._apply(update).items():
-                    sums[name] = sums.get(name, 0.0) + value / len(batches)
+                meters[update.optimiser].add(self._apply(update))
             self.progress.step += 1
-            bar.update(self.progress.epoch + number / len(batches) - bar.n)
-        return sums
+            done = self.progress.epoch + number / len(batches)
+            bar.update(done * self.data.unit["per_epoch"] - bar.n)
+        return {player: meter.means() for player, meter in meters.items()}
 
     def _apply(self, update: Update) -> dict[str, float]:
         """One backward and step of the update's players; its parts as numbers."""
         values = {name: part.item() for name, part in update.parts.items()}
         for name, value in values.items():
-            if not math.isfinite(value):
-                raise Diverged(
-                    f"{name} became {value} at step {self.progress.step} "
-                    f"(epoch {self.progress.epoch + 1})"
-                )
+            self._check(name, value)
         players = _parameters(update.players)
         clipped = players if update.clip_over is None else _parameters(update.clip_over)
-        update.loss.backward(inputs=[*players, *(p for p in clipped if p not in set(players))])
-        norm = clip_grad_norm_(clipped, self.settings.clip or math.inf)
-        if not torch.isfinite(norm):
-            names = " + ".join(update.parts)
-            raise Diverged(
-                f"the gradient of {names} became {norm.item()} at step {self.progress.step}"
-            )
-        for optimiser in self.optimisers.values():
-            optimiser.step()
-            optimiser.zero_grad()
+        others = [p for p in clipped if p not in set(players)]
+        update.loss.backward(inputs=[*players, *others])
+        self._check(f"the gradient of {' + '.join(values)}", get_total_norm(_gradients(players)))
+        clip_grad_norm_(clipped, self.settings.clip or math.inf)
+        for parameter in others:
+            parameter.grad = None
+        self.optimisers[update.optimiser].step()
+        self.optimisers[update.optimiser].zero_grad()
         return values
 
-    def _record(self, writer: RunWriter, sums: dict[str, float]) -> dict[str, float]:
+    def _check(self, name: str, value: float | torch.Tensor) -> None:
+        try:
+            check_finite(name, float(value))
+        except Diverged as error:
+            step, epoch = self.progress.step, self.progress.epoch + 1
+            raise Diverged(f"{error} at step {step} (epoch {epoch})") from error
+
+    def _record(self, writer: RunWriter, parts: dict[str, dict[str, float]]) -> dict[str, float]:
         """Evaluate, select, decay, dump and checkpoint one epoch; run.json comes last."""
-        progress, data = self.progress, self.data
+        progress, settings, data = self.progress, self.settings, self.data
         rows = np.arange(data.count("valid"))
-        subset = _subset(data.count("valid"), self.settings.nll_items, self.settings.seed)
-        latents, record = evaluate(
-            self.model,
-            data,
-            "valid",
-            rows,
-            subset,
-            self.settings.nll_samples,
-            self.selection,
-            self.device,
-        )
-        if not math.isfinite(record["selection"]):
-            raise Diverged(
-                f"the validation {self.selection} became {record['selection']} "
-                f"after epoch {progress.epoch}"
-            )
+        subset = _subset(len(rows), settings.nll_items, settings.seed)
+        latents, record = self._evaluate("valid", subset, settings.nll_samples)
         probe = latents and take(latents, data.probe)
-        training = {
-            "split": "train",
-            "loss": sum(v for k, v in sums.items() if "critic" not in k),
-            **sums,
-        }
-        records = [
-            {"split": "valid", **record},
-            *([training | {"lr": progress.lr}] if sums else []),
-        ]
+        records = [{"split": "valid", **record}]
+        if parts:
+            loss = sum(parts["model"].values())
+            records += [{"split": "train", "loss": loss, "lr": progress.lr, "weighted": parts}]
         with evaluating(self.model):
             paths = interpolation_records(self.model, data, probe) if probe else []
-        writer.write_epoch(progress.epoch, probe, records, paths)
+        writer.write_epoch(progress.epoch, probe, records, paths, keep_samples=STORED_SAMPLES)
         self._select(record["selection"])
-        weights = self.folder / "checkpoints" / "last.safetensors"
-        checkpoint.save(weights, checkpoint.pack(self.model, self.optimisers), asdict(progress))
+        last = self.folder / "checkpoints" / "last.safetensors"
+        checkpoint.save(last, checkpoint.pack(self.model, self.optimisers), asdict(progress))
         writer.commit(epoch=progress.epoch, best_epoch=progress.best_epoch)
         return record
+
+    def _evaluate(
+        self, split: str, nll_rows: np.ndarray, nll_samples: int
+    ) -> tuple[Latents | None, dict[str, float]]:
+        rows = np.arange(self.data.count(split))
+        try:
+            return evaluate(
+                self.model,
+                self.data,
+                split,
+                rows,
+                nll_rows,
+                nll_samples,
+                self.selection,
+                self.device,
+            )
+        except Diverged as error:
+            raise Diverged(f"{error} after epoch {self.progress.epoch}") from error
 
     def _select(self, value: float) -> None:
         progress, settings = self.progress, self.settings
@@ -291,21 +291,11 @@ class Trainer:
     def _final(self, writer: RunWriter) -> None:
         """The figures of the best epoch on the test split, with many importance samples."""
         checkpoint.load_weights(self.folder / "checkpoints" / "best.safetensors", self.model)
-        settings, count = self.settings, self.data.count("test")
-        subset = _subset(count, settings.final_items, settings.seed)
-        _, record = evaluate(
-            self.model,
-            self.data,
-            "test",
-            np.arange(count),
-            subset,
-            settings.final_samples,
-            self.selection,
-            self.device,
-        )
-        writer.write_epoch(
-            self.progress.best_epoch, None, [{"split": "test", "final": True, **record}]
-        )
+        settings = self.settings
+        subset = _subset(self.data.count("test"), settings.final_items, settings.seed)
+        _, record = self._evaluate("test", subset, settings.final_samples)
+        final = {"split": "test", "final": True, **record}
+        writer.write_epoch(self.progress.best_epoch, None, [final])
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """One optimiser for the model and, if there are opponents, one for them."""
@@ -316,22 +306,46 @@ class Trainer:
             optimisers["critic"] = torch.optim.Adam(critics, lr=self.settings.critic_lr, fused=True)
         return optimisers
 
-    def _show(self, bar: tqdm, record: dict[str, float]) -> None:
-        shown = {
-            "loss": "objective",
+    def _show(self, bar: tqdm, loss: float, record: dict[str, float]) -> None:
+        keys = {
             "KL": "kl",
             "KL (dual)": "kl_dual",
             "MI": "mi",
-            "MI (moment)": "mi_moment",
+            "MI (moment-matched)": "mi_moment",
             "AU": "au",
         }
-        bar.set_postfix(
-            {name: f"{record[key]:.4g}" for name, key in shown.items() if key in record}
-        )
+        figures = {name: record[key] for name, key in keys.items() if key in record}
+        shown = {"loss": loss, **figures}
+        bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
+
+
+class Meter:
+    """Running means of named values."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, float] = {}
+        self.count = 0
+
+    def add(self, values: dict[str, float]) -> None:
+        self.count += 1
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def means(self) -> dict[str, float]:
+        """The mean of each value over the calls of `add`."""
+        return {name: total / self.count for name, total in self.sums.items()}
 
 
 def _parameters(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
     return [p for module in modules for p in module.parameters() if p.requires_grad]
+
+
+def _gradients(parameters: list[nn.Parameter]) -> list[torch.Tensor]:
+    return [p.grad for p in parameters if p.grad is not None]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _subset(count: int, limit: int, seed: int) -> np.ndarray:

@@ -25,6 +25,17 @@ SMALL = [
     "3",
     "--quiet",
 ]
+UNREADABLE = [
+    ["train"],
+    ["--nothing"],
+    ["train", "grammar", "vae", "--epochs", "0"],
+    ["train", "grammar", "vae", "--seed", "-1"],
+    ["train", "grammar", "vae", "--seed", "9" * 20],
+    ["train", "grammar", "vae", "--lr", "nan"],
+    ["toy", "vae", "--categories", "1"],
+    ["toy", "vae", "--categories", "100000000"],
+    ["explore", ".", "--port", "99999"],
+]
 HEAVY = ("torch", "dash", "plotly", "polars", "scipy", "matplotlib", "transformers", "umap")
 
 
@@ -110,7 +121,9 @@ def test_toy_trains_categories(tmp_path):
         (["train", "grammar", "vea"], "unknown method 'vea'"),
         (["train", "grammar", "vae", "--preset", "huge"], "unknown preset 'huge'"),
         (["train", "grammar", "vae", "--device", "tpu"], "--device tpu"),
-        (["toy", "vae", "--categories", "1"], "--categories 1"),
+        (["toy", "vae(anneal=3)"], "anneal has no effect on the toy"),
+        (["toy", "clvae(on='h')"], "on has no effect on the toy"),
+        (["train", "grammar", "vae", "--optimiser", "sgd"], "--lr"),
         (["show", "vae(x=1)"], "vae has no option 'x'"),
         (["export", "nowhere", "--to", "npz", "--out", "x"], "not a run folder"),
         (["import", "nowhere.npz"], "nowhere.npz"),
@@ -198,3 +211,9 @@ def test_figures_draws_what_fits(tmp_path, capsys):
     ]
     assert main(argv) == 0
     assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".pdf", ".png"]
+
+
+def test_a_file_where_a_folder_should_be_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["toy", "vae", "--runs", str(tmp_path / "file"), "--quiet"]) == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err

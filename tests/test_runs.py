@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from lab import look, views
 from lab.errors import UserError
 from lab.runs import Latents, RunWriter, list_runs, open_run, write_latents
+from lab.runs.figures import latent_figures
 from lab.runs.layout import latents_file, read_jsonl, run_file, write_jsonl
 from lab.runs.writer import items_table
 
@@ -161,7 +162,7 @@ def test_a_torn_last_line_is_passed_over_and_a_broken_line_is_named(tmp_path):
     assert [r["epoch"] for r in open_run(folder).metrics("valid")] == [0, 1, 2]
     with (folder / "metrics.jsonl").open("a") as file:
         file.write("\n")
-    with pytest.raises(UserError, match=r"metrics\.jsonl: .*mend or delete"):
+    with pytest.raises(UserError, match=r"metrics\.jsonl line 4: .*mend or delete"):
         open_run(folder).metrics()
 
 
@@ -372,3 +373,22 @@ def test_options_of_a_family_differ_in_colour_and_share_its_dash():
     assert len({look.colour(spec) for spec in specs}) == 3
     assert len({look.dash(spec) for spec in specs}) == 1
     assert look.colour(specs[2]) == look.colour("beta_vae")
+
+
+def test_samples_that_do_not_depend_on_the_item_are_collapsed():
+    samples = np.random.default_rng(0).normal(size=(500, 128, 8))
+    figures = latent_figures(Latents("samples", samples.mean(1), samples=samples))
+    assert figures["au"] == 0
+    assert figures["mi_moment"] == pytest.approx(0, abs=0.1)
+    assert figures["kl_moment"] == pytest.approx(0, abs=0.1)
+
+
+def test_samples_of_gaussians_have_the_figures_of_those_gaussians():
+    rng = np.random.default_rng(0)
+    mean, log_variance = rng.normal(size=(400, 3)), np.full((400, 3), np.log(0.3))
+    samples = mean[:, None] + np.sqrt(0.3) * rng.normal(size=(400, 256, 3))
+    exact = latent_figures(Latents("gaussian", mean, log_variance))
+    drawn = latent_figures(Latents("samples", samples.mean(1), samples=samples))
+    assert drawn["au"] == exact["au"] == 3
+    assert drawn["kl_moment"] == pytest.approx(exact["kl"], rel=0.03)
+    assert drawn["mi_moment"] == pytest.approx(exact["mi"], rel=0.05)

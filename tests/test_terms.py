@@ -22,7 +22,7 @@ from lab.posteriors import (
 from lab.schedules import END, Cyclic, Linear, constant
 from lab.terms import KL, DensityGap, DualKL, InfoNCE
 from lab.terms.density_gap import joint_gap, marginal_gap
-from lab.terms.dual import circle, fenchel
+from lab.terms.dual import circle, circle_published, fenchel
 
 ONE = constant(1.0)
 
@@ -195,13 +195,48 @@ def test_circle_is_log_one_plus_the_sums():
     assert float(circle(q, p)) == pytest.approx(expected)
 
 
+def test_circle_published_doubles_the_priors_exponential():
+    q, p = torch.tensor([0.3, -1.0]), torch.tensor([0.2, 0.7])
+    expected = math.log(1 + p.exp().exp().sum()) + math.log(1 + (-q).exp().sum())
+    assert float(circle_published(q, p)) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("joint", [True, False])
-def test_squared_difference_counts_views_only(joint):
-    term = critic(joint, bound="circle", squared=True)
-    z = torch.randn(3, 2, dtype=torch.float64)
-    same = term(state(Point(z), torch.cat([z, z]), views=2))
-    plain = term(state(Point(z), z, views=1))
-    assert same.item() == pytest.approx(plain.item())
+def test_squared_difference_of_views_and_of_prior_draws_joins_the_critics_loss(joint):
+    plain, squared = (critic(joint, bound="circle", squared=s) for s in (False, True))
+    squared.load_state_dict(plain.state_dict())
+    drawn = state(Point(torch.randn(3, 2)), torch.randn(6, 2, dtype=torch.float64), views=2)
+    torch.manual_seed(5)
+    base = plain.dual(drawn).item()
+    torch.manual_seed(5)
+    full = squared.dual(drawn).item()
+    torch.manual_seed(5)
+    chosen = 0 if joint else 1
+    scores = [plain.scores(drawn, z)[chosen] for z in (drawn.z, drawn.prior_sample())]
+    expected = sum(((s[:3] - s[3:]) ** 2).sum().item() for s in scores)
+    assert expected > 1e-6
+    assert full - base == pytest.approx(expected)
+    assert squared(drawn).item() == pytest.approx(plain(drawn).item())
+
+
+def test_the_published_model_loss_has_half_the_squared_difference_too():
+    plain, published = critic(), critic(bound="circle", squared=True, published=True)
+    published.load_state_dict(plain.state_dict())
+    drawn = state(Point(torch.randn(3, 2)), torch.randn(6, 2, dtype=torch.float64), views=2)
+    score = plain.scores(drawn, drawn.z)[0]
+    extra = ((score[:3] - score[3:]) ** 2).sum().item() / 2
+    assert published(drawn).item() - plain(drawn).item() == pytest.approx(extra)
+
+
+def test_each_view_has_its_own_circle():
+    term = critic(bound="circle")
+    drawn = state(Point(torch.randn(3, 2)), torch.randn(6, 2, dtype=torch.float64), views=2)
+    torch.manual_seed(5)
+    value = term.dual(drawn).item()
+    torch.manual_seed(5)
+    pairs = zip(term.scores(drawn, drawn.z), term.scores(drawn, drawn.prior_sample()), strict=True)
+    expected = sum((circle(q[:3], p[:3]) + circle(q[3:], p[3:])).item() for q, p in pairs)
+    assert value == pytest.approx(expected)
 
 
 def test_info_nce_of_orthogonal_rows():
@@ -214,6 +249,16 @@ def test_info_nce_cannot_beat_the_number_of_equal_rows():
     same = torch.ones(6, 2)
     loss = InfoNCE(ONE, temperature=0.05)(state(Point(same), torch.cat([same, same]), views=2))
     assert float(loss) == pytest.approx(math.log(6))
+
+
+def test_info_nce_contrasts_features_and_adds_the_mean_row_when_asked():
+    z, h = torch.randn(6, 2), torch.randn(6, 3)
+    drawn = State(None, h, Point(z), z, views=2)
+    by_hand = InfoNCE(ONE, 0.1)(State(None, h, Point(h), h, views=2))
+    assert float(InfoNCE(ONE, 0.1, on="h")(drawn)) == pytest.approx(float(by_hand))
+    rows = torch.cat([z[:3].mean(0, True), z[:3], z[3:].mean(0, True), z[3:]])
+    with_mean = InfoNCE(ONE, 0.1)(State(None, rows, Point(rows), rows, views=2))
+    assert float(InfoNCE(ONE, 0.1, mean_row=True)(drawn)) == pytest.approx(float(with_mean))
 
 
 def test_info_nce_is_silent_on_one_view():

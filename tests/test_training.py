@@ -17,7 +17,7 @@ from lab.errors import UserError
 from lab.methods import METHODS, parse
 from lab.model import Model
 from lab.runs import RunWriter, open_run
-from lab.schedules import END, constant
+from lab.schedules import END
 from lab.terms import KL
 from lab.train import Settings, Trainer
 
@@ -188,7 +188,7 @@ def test_a_second_process_is_refused_while_the_first_writes(trainer):
 
 def test_stale_epochs_halve_the_rate_from_the_best_weights_and_then_stop(trainer, monkeypatch):
     run = trainer(epochs=50, patience=2, decay_from=0, max_decays=2)
-    monkeypatch.setattr(Trainer, "_train_epoch", lambda self, bar: {})
+    monkeypatch.setattr(Trainer, "_train_epoch", lambda self, bar: {"model": {"loss": 1.0}})
     assert run.run() == "finished"
     written = open_run(run.folder)
     assert written.info["epoch"] == 4
@@ -254,13 +254,78 @@ def test_a_tiny_training_gives_the_recorded_figures(spec, trainer):
         assert figures == pytest.approx(golden[spec], rel=2e-3, abs=2e-3)
 
 
-def test_constant_schedule_does_not_move():
-    assert {constant(0.3)(t) for t in (0.0, 1.0, 1e9)} == {0.3}
-
-
 def test_resuming_a_finished_run_changes_nothing(trainer):
     trainer().run()
     run = trainer()
     files = {p: p.stat().st_mtime_ns for p in run.folder.rglob("*") if p.is_file()}
     assert run.run(resume=True) == "finished"
     assert {p: p.stat().st_mtime_ns for p in run.folder.rglob("*") if p.is_file()} == files
+
+
+MOMENTS = ("process", "created", "updated")
+
+
+def described(run: Trainer) -> dict:
+    return {k: v for k, v in open_run(run.folder).info.items() if k not in MOMENTS}
+
+
+def test_a_stop_during_the_final_evaluation_loses_nothing(trainer, monkeypatch):
+    whole, stopped = trainer(), trainer(folder="stopped")
+    whole.run()
+
+    def interrupted(self, writer):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "_final", interrupted)
+    assert stopped.run() == "stopped"
+    monkeypatch.undo()
+    assert trainer(folder="stopped").run(resume=True) == "finished"
+    assert described(stopped) == described(whole)
+
+
+def test_a_run_resumed_after_a_decay_goes_on_with_its_rate_and_patience(trainer, monkeypatch):
+    monkeypatch.setattr(Trainer, "_train_epoch", lambda self, bar: {"model": {"loss": 1.0}})
+    settings = {"patience": 2, "decay_from": 0, "max_decays": 3}
+    whole, part = trainer(epochs=9, **settings), trainer(folder="part", epochs=3, **settings)
+    whole.run()
+    part.run()
+    resumed = trainer(folder="part", epochs=9, **settings)
+    resumed.run(resume=True)
+    assert resumed.progress == whole.progress
+    assert whole.progress.decays == 3
+
+
+def test_a_missing_checkpoint_stops_a_resume_and_keeps_the_record(trainer):
+    run = trainer()
+    run.run()
+    (run.folder / "checkpoints" / "last.safetensors").unlink()
+    before = open_run(run.folder).metrics()
+    with pytest.raises(UserError, match=r"last\.safetensors: missing"):
+        trainer(epochs=3).run(resume=True)
+    assert open_run(run.folder).metrics() == before
+
+
+def test_a_figure_that_first_breaks_in_evaluation_is_recorded_as_the_cause(trainer):
+    run = trainer("ae(stochastic=True)", epochs=3)
+    original = type(run.model.head).forward
+    epoch = run.progress
+
+    def broken(h):
+        q = original(run.model.head, h)
+        if epoch.epoch == 1 and not run.model.training:
+            q.log_variance += 400
+        return q
+
+    run.model.head.forward = broken
+    assert run.run() == "failed"
+    error = open_run(run.folder).info["error"]
+    assert error == "the posterior's log variance left ±300 after epoch 1"
+    assert open_run(run.folder).epochs == [0]
+
+
+def test_training_records_hold_the_loss_and_its_weighted_parts_by_optimiser(trainer):
+    run = trainer("ivae", epochs=1)
+    run.run()
+    (record,) = open_run(run.folder).metrics("train")
+    assert record["weighted"].keys() == {"model", "critic"}
+    assert record["loss"] == pytest.approx(sum(record["weighted"]["model"].values()))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lab.backbones import MLPNetwork
 from lab.errors import UserError
-from lab.methods import Method
+from lab.methods import Method, parse
 from lab.train import Settings, Trainer
 from toy.categories import REPEATS, CategoryData
 
@@ -28,6 +28,7 @@ def trainer(
     Adam 2e-5. `lr` replaces both rates. Raises UserError if the iterations do not fill the dumps
     evenly.
     """
+    _check_options(method)
     if iterations < DUMPS or iterations % DUMPS:
         raise UserError(
             f"--iterations {iterations}: give a multiple of {DUMPS}, the number of dumps"
@@ -43,3 +44,11 @@ def trainer(
         rate = lr or 2e-5
     settings = Settings(epochs=DUMPS, lr=rate, critic_lr=rate, clip=None, seed=seed)
     return Trainer(method, network, data, settings, folder, progress_bar=progress_bar)
+
+
+def _check_options(method: Method) -> None:
+    """Refuse what would silently do nothing: annealing, dropout of words, contrast of features."""
+    defaults = parse(method.name).options
+    for name in ("anneal", "start", "period", "rise", "dropout", "on"):
+        if name in method.options and method.options[name] != defaults[name]:
+            raise UserError(f"{method.spec}: {name} has no effect on the toy; leave it out")

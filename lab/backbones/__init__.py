@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from lab.backbones.lstm import LSTMNetwork
 from lab.backbones.mlp import MLPNetwork
 from lab.methods import Parts
@@ -19,8 +22,22 @@ def network_from(settings: Mapping[str, Any]) -> Network:
 
 
 def build_model(parts: Parts, network: Network) -> Model:
-    """Encoder, head, decoder and terms of a method over the given networks."""
+    """Encoder, head, decoder and terms of a method over the given networks, initialised."""
     sizes = network.sizes()
-    encoder = network.encoder(parts.encoder_dropout)
-    decoder = network.decoder(parts.head.width(sizes.latent))
-    return Model(encoder, parts.head, decoder, parts.terms, sizes, parts.views)
+    latent = parts.head.width(sizes.latent)
+    encoder = network.encoder(parts.encoder_dropout) if latent else NoEncoder()
+    model = Model(encoder, parts.head, network.decoder(latent), parts.terms, sizes, parts.views)
+    for module in (model.encoder, model.head, model.decoder):
+        network.initialise(module)
+    return model
+
+
+class NoEncoder(nn.Module):
+    """Features of width 0, for a model without a latent code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("nothing", torch.zeros(0), persistent=False)
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.nothing.expand(batch.size, 0)

@@ -44,17 +44,17 @@ class LSTMNetwork:
 
     def encoder(self, dropout: float = 0.0) -> nn.Module:
         """The encoder, with dropout on its word embeddings (the two views of clVAE)."""
-        return uniform_(LSTMEncoder(self, dropout), self.init)
+        return LSTMEncoder(self, dropout)
 
     def decoder(self, latent: int) -> nn.Module:
-        return uniform_(LSTMDecoder(self, latent), self.init)
+        """The decoder of codes [B, latent]."""
+        return LSTMDecoder(self, latent)
 
-
-def uniform_(module: nn.Module, bound: float) -> nn.Module:
-    """U(-bound, bound) for weights and U(-0.1, 0.1) for embeddings, as in both families."""
-    for name, parameter in module.named_parameters():
-        nn.init.uniform_(parameter, *((-0.1, 0.1) if "embedding" in name else (-bound, bound)))
-    return module
+    def initialise(self, module: nn.Module) -> None:
+        """U(-init, init) for weights, U(-0.1, 0.1) for embeddings, as in both families (D15)."""
+        for name, parameter in module.named_parameters():
+            bound = 0.1 if "embedding" in name else self.init
+            nn.init.uniform_(parameter, -bound, bound)
 
 
 class LSTMEncoder(nn.Module):

@@ -37,6 +37,9 @@ class MLPNetwork:
         """The one-hot category itself; the toy's views differ by their noise alone (D25)."""
         return OneHot()
 
+    def initialise(self, module: nn.Module) -> None:
+        """Leave PyTorch's defaults, as published."""
+
     def decoder(self, latent: int) -> nn.Module:
         return MLPDecoder(self, latent)
 

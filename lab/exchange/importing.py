@@ -138,8 +138,5 @@ def _check_extends(folder: Path, epoch: int, texts: list[str] | None) -> None:
         raise UserError(f"epoch {epoch} is negative")
     if not run_file(folder).exists():
         return
-    run = open_run(folder)
-    if epoch in run.epochs:
-        raise UserError(f"{folder} already holds epoch {epoch}; choose another epoch or name")
-    if texts is not None and texts != run.items["text"].to_list():
+    if texts is not None and texts != open_run(folder).items["text"].to_list():
         raise UserError(f"{folder} holds other texts; choose another name")

@@ -16,8 +16,7 @@ AT_MOST = 10_000
 
 
 def latent_figures(latents: Latents) -> dict[str, float]:
-    """Active units of any family; KL, MI, their difference and consistent units where there is a
-    spread.
+    """Active units; KL, MI, their difference and consistent units where posteriors have a spread.
 
     Nats, means over items. Keys: au; of Gaussians kl, mi, mi_stderr, aggregated_kl,
     total_correlation, cu; of samples kl_moment, mi_moment, aggregated_kl_moment (of the
@@ -28,12 +27,30 @@ def latent_figures(latents: Latents) -> dict[str, float]:
         latents = take(
             latents, np.random.default_rng(0).choice(len(latents), AT_MOST, replace=False)
         )
-    figures: dict[str, float] = {"au": metrics.active_units(latents.mean)}
+    matched = as_gaussians(latents)
+    figures: dict[str, float] = {"au": metrics.active_units(matched.mean)}
     if latents.family == "gaussian":
         return figures | _of_gaussians(latents)
     if latents.family == "samples" and latents.samples.shape[1] > 1:
-        return figures | _of_samples(latents)
+        return figures | _of_samples(latents, matched)
     return figures
+
+
+def as_gaussians(latents: Latents) -> Latents:
+    """Samples as the diagonal Gaussians with their moments; other families as they are.
+
+    The mean of S draws varies by σ²/S even if the posteriors are all equal. The means are drawn
+    together until their variance over the items is free of that noise, so that a collapsed
+    dimension has none.
+    """
+    if latents.family != "samples" or latents.samples.shape[1] < 2:
+        return latents
+    mean, log_variance = metrics.moments(latents.samples)
+    observed = metrics.variance_of_means(mean)
+    noise = np.exp(log_variance).mean(0) / latents.samples.shape[1]
+    kept = np.sqrt(np.clip(observed - noise, 0, None) / np.maximum(observed, np.finfo(float).tiny))
+    centre = mean.mean(0)
+    return Latents("gaussian", centre + kept * (mean - centre), log_variance)
 
 
 def take(latents: Latents, rows: np.ndarray) -> Latents:
@@ -58,8 +75,8 @@ def _of_gaussians(latents: Latents) -> dict[str, float]:
     }
 
 
-def _of_samples(latents: Latents) -> dict[str, float]:
-    parts = metrics.elbo_decomposition(*metrics.moments(latents.samples))
+def _of_samples(latents: Latents, matched: Latents) -> dict[str, float]:
+    parts = metrics.elbo_decomposition(matched.mean, matched.log_variance)
     marginal = metrics.marginal_kl_from_samples(latents.samples)
     return {
         "kl_moment": parts.kl,

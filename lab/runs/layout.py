@@ -13,6 +13,7 @@ checkpoints/           weights, optimiser state, vocabulary
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ import numpy as np
 import polars as pl
 from safetensors.numpy import save_file
 
+from lab.errors import UserError
+
 FORMAT_VERSION = 1
+LOCK = ".lock"  # held while a process writes the run
 ITEM_COLUMNS = ("id", "split", "text", "length")
 
 
@@ -37,8 +41,14 @@ def latents_file(folder: Path, epoch: int) -> Path:
 
 def dumped_epochs(folder: Path) -> list[int]:
     """Epochs with a latents file, ascending, also those that run.json does not list yet."""
-    files = (folder / "latents").glob("epoch-*.safetensors")
-    return sorted(int(f.stem.removeprefix("epoch-")) for f in files)
+    names = (f.name for f in (folder / "latents").glob("epoch-*.safetensors"))
+    return sorted(int(m[1]) for m in map(re.compile(r"epoch-(\d+)\.").match, names) if m)
+
+
+def sweep(folder: Path) -> None:
+    """Delete temporary files that a killed process left."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def replace(path: Path, write: Callable[[Path], Any]) -> None:
@@ -80,9 +90,16 @@ def write_tensors(
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """All complete records of a JSON-lines file.
 
-    A last line without its line end is still being written.
+    A last line without its line end is still being written. Raises UserError naming a damaged line.
     """
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.split("\n")[:-1]]
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [_record(path, number, line) for number, line in enumerate(lines, start=1)]
+
+
+def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{path} line {number}: {error}; mend or delete that line") from error

@@ -1,19 +1,25 @@
 """A run folder as it can be read at any moment, also while training writes to it."""
 
 import json
-import os
-import platform
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import polars as pl
 from safetensors import SafetensorError, safe_open
 
 from lab.errors import UserError
-from lab.runs.layout import FORMAT_VERSION, ITEM_COLUMNS, latents_file, read_jsonl, run_file
+from lab.runs.layout import (
+    FORMAT_VERSION,
+    ITEM_COLUMNS,
+    LOCK,
+    latents_file,
+    read_jsonl,
+    run_file,
+)
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,9 @@ class Run:
 
     @property
     def status(self) -> str:
-        """running, finished, failed, stopped; interrupted if a running run's process is gone."""
+        """running, finished, failed or stopped; interrupted if none holds its lock."""
         status = self.info["status"]
-        return "interrupted" if status == "running" and not self._process_alive() else status
+        return "interrupted" if status == "running" and not self._being_written() else status
 
     @property
     def epochs(self) -> list[int]:
@@ -116,7 +122,7 @@ class Run:
 
     def metrics(self, split: str | None = None) -> list[dict[str, Any]]:
         """Records of metrics.jsonl, of one split or of all."""
-        return [r for r in self._jsonl("metrics.jsonl") if split in (None, r["split"])]
+        return [r for r in read_jsonl(self.folder / "metrics.jsonl") if split in (None, r["split"])]
 
     def dimensions(self) -> pl.DataFrame:
         """Columns epoch, dimension (from 0; pictures print it as z₁), kl, variance_of_mean,
@@ -126,28 +132,18 @@ class Run:
 
     def interpolations(self, epoch: int | None = None) -> list[dict[str, Any]]:
         """Records epoch, pair (two item rows), a, b (texts), weights, texts."""
-        records = self._jsonl("interpolations.jsonl")
+        records = read_jsonl(self.folder / "interpolations.jsonl")
         return [r for r in records if epoch in (None, r["epoch"])]
 
-    def _jsonl(self, name: str) -> list[dict[str, Any]]:
-        try:
-            return read_jsonl(self.folder / name)
-        except ValueError as error:
-            raise UserError(
-                f"{self.folder / name}: {_line(error)}; mend or delete that line"
-            ) from error
-
-    def _process_alive(self) -> bool:
-        process = self.info.get("process", {})
-        if process.get("host") != platform.node():
-            return True
-        try:
-            os.kill(process["pid"], 0)
-        except ProcessLookupError:
+    def _being_written(self) -> bool:
+        path = self.folder / LOCK
+        if not path.exists():
             return False
-        except PermissionError:
+        try:
+            with filelock.FileLock(path, blocking=False):
+                return False
+        except (filelock.Timeout, OSError):
             return True
-        return True
 
 
 def read_latents(path: Path) -> Latents:

@@ -1,5 +1,6 @@
 """Writing a run folder so that a killed process loses at most the epoch in progress."""
 
+import dataclasses
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -13,16 +14,18 @@ import numpy as np
 import polars as pl
 
 from lab.errors import UserError
-from lab.metrics import gaussian_kl, marginal_kl, moments, variance_of_means
+from lab.metrics import gaussian_kl, marginal_kl, variance_of_means
 from lab.metrics.arrays import LARGEST_LOG_VARIANCE
-from lab.runs.figures import latent_figures
+from lab.runs.figures import as_gaussians, latent_figures
 from lab.runs.layout import (
     FORMAT_VERSION,
     ITEM_COLUMNS,
+    LOCK,
     dumped_epochs,
     latents_file,
     read_jsonl,
     run_file,
+    sweep,
     write_json,
     write_jsonl,
     write_table,
@@ -51,7 +54,7 @@ class RunWriter:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.folder / ".lock", blocking=False)
+        lock = filelock.FileLock(self.folder / LOCK, timeout=2)  # a reader may be probing it
         try:
             self._exit.enter_context(lock)
         except filelock.Timeout as error:
@@ -59,6 +62,7 @@ class RunWriter:
                 f"{self.folder}: another process is writing this run; "
                 "wait for it or choose another --seed"
             ) from error
+        sweep(self.folder)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -88,10 +92,14 @@ class RunWriter:
         latents: Latents | None,
         metrics: Sequence[Mapping[str, Any]],
         interpolations: Sequence[Mapping[str, Any]] = (),
+        keep_samples: int | None = None,
     ) -> None:
-        """Write one epoch's dump, dimension table and records; `commit` then makes it visible."""
+        """Write one epoch's dump, dimension table and records; `commit` then makes it visible.
+
+        Of implicit posteriors' samples only `keep_samples` per item are stored.
+        """
         if latents is not None:
-            dump_latents(self.folder, epoch, latents)
+            dump_latents(self.folder, epoch, latents, keep_samples)
             _append_dimensions(self.folder, epoch, latents)
             self.info["latent"] = {"family": latents.family, "dimensions": latents.dimensions}
             self.info["dumped"] = sorted({*self.info["dumped"], epoch})
@@ -105,8 +113,12 @@ class RunWriter:
         write_json(run_file(self.folder), self.info)
 
 
-def dump_latents(folder: Path, epoch: int, latents: Latents) -> None:
+def dump_latents(
+    folder: Path, epoch: int, latents: Latents, keep_samples: int | None = None
+) -> None:
     """Write one epoch's latents as float32."""
+    if latents.samples is not None:
+        latents = dataclasses.replace(latents, samples=latents.samples[:, :keep_samples])
     arrays = {
         name: array.astype(np.float32)
         for name in ("mean", "log_variance", "samples", "concentration")
@@ -121,9 +133,8 @@ def dimension_table(epoch: int, latents: Latents) -> pl.DataFrame:
 
     Samples are summarised by their moments (an approximation).
     """
-    mean, log_variance = latents.mean, latents.log_variance
-    if latents.family == "samples" and latents.samples.shape[1] > 1:
-        mean, log_variance = moments(latents.samples)
+    matched = as_gaussians(latents)
+    mean, log_variance = matched.mean, matched.log_variance
     columns = {"variance_of_mean": variance_of_means(mean)}
     if log_variance is not None:
         columns["kl"] = gaussian_kl(mean, log_variance).mean(0)
@@ -210,6 +221,8 @@ def write_latents(
             raise UserError(
                 f"{folder}: holds {info['items']} items, the new epoch has {len(latents)}"
             )
+        if epoch in info["dumped"]:
+            raise UserError(f"{folder}: already holds epoch {epoch}; choose another epoch or name")
     items = items_table(len(latents), texts, labels, split)
     with RunWriter(folder, info) as writer:
         if not info.get("dumped"):
