@@ -11,7 +11,7 @@ from lab.metrics import (
 )
 from lab.runs import Latents, Run
 
-MOSTLY = 0.75  # share of the dimensions that makes a verdict
+HARDLY, MOSTLY = 0.1, 0.75  # shares of the dimensions that make a verdict
 EXACT_UP_TO = 20_000  # items; beyond it the binned density is within 1 % and 20 times quicker
 
 # Quantity -> title, unit, and metric keys with their estimators, the most trusted one first.
@@ -109,8 +109,8 @@ def verdict(run: Run) -> str:
     if active is None:
         return "Latents without recorded figures."
     au = round(active[0])
-    if au == 0:
-        return f"Collapsed: 0 of {width} units active{_since(run)}."
+    if au <= HARDLY * width:
+        return f"Collapsed: {au} of {width} units active{_since(run)}."
     share = f"{au} of {width} units active"
     if consistent is None:
         return f"{share}; deterministic codes have no consistent units."
@@ -125,7 +125,7 @@ def verdict(run: Run) -> str:
 
 
 def _since(run: Run) -> str:
-    curve = series(run, "au")[0]
-    alive = np.flatnonzero(curve.values > 0)
+    curve, width = series(run, "au")[0], run.info["latent"]["dimensions"]
+    alive = np.flatnonzero(curve.values > HARDLY * width)
     first = 0 if not len(alive) else alive[-1] + 1
     return f" since {run.time(int(curve.epochs[first]))}"
