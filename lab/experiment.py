@@ -13,7 +13,8 @@ from lab.data import TextData
 from lab.errors import UserError
 from lab.methods import parse
 from lab.presets import PRESETS, Preset, preset
-from lab.train import Settings, Trainer
+from lab.settings import Settings
+from lab.train import Trainer
 
 
 def text_trainer(options: Namespace) -> Trainer:

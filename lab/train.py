@@ -1,70 +1,30 @@
 """The one training loop. It knows updates, players and epochs, and no method by name."""
 
 import json
-import math
 import platform
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.utils import clip_grad_norm_, get_total_norm
 from tqdm import tqdm
 
 from lab import checkpoint
 from lab.backbones import Network, build_model
 from lab.data import Data
 from lab.errors import UserError
-from lab.evaluation import STORED_SAMPLES, Diverged, check_finite, evaluate, evaluating
+from lab.evaluation import STORED_SAMPLES, Diverged, evaluate, evaluating
 from lab.interpolation import interpolation_records
 from lab.methods import Method
 from lab.model import Update
+from lab.optimise import Meter, Optimisers
 from lab.runs import Latents, RunWriter, open_run
 from lab.runs.figures import take
 from lab.runs.layout import run_file
 from lab.schedules import END
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a model is trained; the defaults suit a small text corpus.
-
-    After `patience` epochs without a better validation figure the learning rate is multiplied by
-    `decay`, counting from epoch `decay_from`, and training goes on from the best weights; after
-    `max_decays` it stops. A patience of 0 switches decay and early stop off.
-    """
-
-    epochs: int = 15
-    optimiser: Literal["adam", "sgd"] = "adam"
-    lr: float = 2e-3
-    critic_lr: float = 1e-4
-    clip: float | None = 5.0
-    decay: float = 0.5
-    patience: int = 0
-    decay_from: int = 15
-    max_decays: int = 5
-    nll_items: int = 256
-    nll_samples: int = 16
-    final_items: int = 1000
-    final_samples: int = 100
-    seed: int = 0
-
-
-@dataclass
-class Progress:
-    """Where training stands, as kept in a checkpoint."""
-
-    epoch: int = 0
-    step: int = 0
-    best: float = math.inf
-    best_epoch: int | None = None
-    stale: int = 0
-    decays: int = 0
-    lr: float = 0.0
+from lab.settings import Progress, Settings
 
 
 class Trainer:
@@ -88,7 +48,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.model = build_model(parts, network).to(self.device)
         self.progress = Progress(lr=settings.lr)
-        self.optimisers = self._optimisers()
+        self.optimisers = Optimisers(self.model, settings, self.progress.lr)
 
     def run(self, resume: bool = False) -> str:
         """Train to the end and return the run's status. Ctrl-C leaves a run that `resume`
@@ -156,8 +116,8 @@ class Trainer:
         if resume and last.exists():
             tensors, state = checkpoint.load(last)
             self.progress = Progress(**state)
-            self.optimisers = self._optimisers()
-            checkpoint.unpack(tensors, self.model, self.optimisers)
+            self.optimisers = Optimisers(self.model, self.settings, self.progress.lr)
+            checkpoint.unpack(tensors, self.model, self.optimisers.by_player)
             writer.keep_until(self.progress.epoch)
             writer.commit(epoch=self.progress.epoch, best_epoch=self.progress.best_epoch)
             return
@@ -195,36 +155,19 @@ class Trainer:
         torch.manual_seed(self.settings.seed * 1_000_003 + self.progress.epoch + 1)
         self.model.train()
         batches = self.data.train(self.progress.epoch + 1)
-        meters = {player: Meter() for player in self.optimisers}
+        meters = {player: Meter() for player in self.optimisers.by_player}
         for number, batch in enumerate(batches, start=1):
             time = self.progress.step / len(batches) if self.data.anneals else END
             for update in self.model.updates(batch.to(self.device), time):
-                meters[update.optimiser].add(self._apply(update))
+                meters[update.optimiser].add(self._step(update))
             self.progress.step += 1
             done = self.progress.epoch + number / len(batches)
             bar.update(done * self.data.unit["per_epoch"] - bar.n)
         return {player: meter.means() for player, meter in meters.items()}
 
-    def _apply(self, update: Update) -> dict[str, float]:
-        """One backward and step of the update's players; its parts as numbers."""
-        values = {name: part.item() for name, part in update.parts.items()}
-        for name, value in values.items():
-            self._check(name, value)
-        players = _parameters(update.players)
-        clipped = players if update.clip_over is None else _parameters(update.clip_over)
-        others = [p for p in clipped if p not in set(players)]
-        update.loss.backward(inputs=[*players, *others])
-        self._check(f"the gradient of {' + '.join(values)}", get_total_norm(_gradients(players)))
-        clip_grad_norm_(clipped, self.settings.clip or math.inf)
-        for parameter in others:
-            parameter.grad = None
-        self.optimisers[update.optimiser].step()
-        self.optimisers[update.optimiser].zero_grad()
-        return values
-
-    def _check(self, name: str, value: float | torch.Tensor) -> None:
+    def _step(self, update: Update) -> dict[str, float]:
         try:
-            check_finite(name, float(value))
+            return self.optimisers.apply(update)
         except Diverged as error:
             step, epoch = self.progress.step, self.progress.epoch + 1
             raise Diverged(f"{error} at step {step} (epoch {epoch})") from error
@@ -245,7 +188,9 @@ class Trainer:
         writer.write_epoch(progress.epoch, probe, records, paths, keep_samples=STORED_SAMPLES)
         self._select(record["selection"])
         last = self.folder / "checkpoints" / "last.safetensors"
-        checkpoint.save(last, checkpoint.pack(self.model, self.optimisers), asdict(progress))
+        checkpoint.save(
+            last, checkpoint.pack(self.model, self.optimisers.by_player), asdict(progress)
+        )
         writer.commit(epoch=progress.epoch, best_epoch=progress.best_epoch)
         return record
 
@@ -283,7 +228,7 @@ class Trainer:
             progress.decays, progress.stale = progress.decays + 1, 0
             progress.lr *= settings.decay
             checkpoint.load_weights(best, self.model)
-            self.optimisers = self._optimisers()
+            self.optimisers = Optimisers(self.model, self.settings, self.progress.lr)
 
     def _exhausted(self) -> bool:
         return bool(self.settings.patience) and self.progress.decays >= self.settings.max_decays
@@ -297,15 +242,6 @@ class Trainer:
         final = {"split": "test", "final": True, **record}
         writer.write_epoch(self.progress.best_epoch, None, [final])
 
-    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        """One optimiser for the model and, if there are opponents, one for them."""
-        kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[self.settings.optimiser]
-        model = _parameters(self.model.players())
-        optimisers = {"model": kind(model, lr=self.progress.lr, fused=True)}
-        if critics := _parameters(self.model.critics()):
-            optimisers["critic"] = torch.optim.Adam(critics, lr=self.settings.critic_lr, fused=True)
-        return optimisers
-
     def _show(self, bar: tqdm, loss: float, record: dict[str, float]) -> None:
         keys = {
             "KL": "kl",
@@ -317,31 +253,6 @@ class Trainer:
         figures = {name: record[key] for name, key in keys.items() if key in record}
         shown = {"loss": loss, **figures}
         bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
-
-
-class Meter:
-    """Running means of named values."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, float] = {}
-        self.count = 0
-
-    def add(self, values: dict[str, float]) -> None:
-        self.count += 1
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-
-    def means(self) -> dict[str, float]:
-        """The mean of each value over the calls of `add`."""
-        return {name: total / self.count for name, total in self.sums.items()}
-
-
-def _parameters(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
-    return [p for module in modules for p in module.parameters() if p.requires_grad]
-
-
-def _gradients(parameters: list[nn.Parameter]) -> list[torch.Tensor]:
-    return [p.grad for p in parameters if p.grad is not None]
 
 
 def _now() -> str:

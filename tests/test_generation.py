@@ -13,7 +13,8 @@ from lab.errors import UserError
 from lab.generation import load
 from lab.methods import parse
 from lab.runs import open_run, write_latents
-from lab.train import Settings, Trainer
+from lab.settings import Settings
+from lab.train import Trainer
 
 QUICK = {"epochs": 1, "nll_items": 4, "nll_samples": 2, "final_items": 4, "final_samples": 2}
 

@@ -18,8 +18,9 @@ from lab.methods import METHODS, parse
 from lab.model import Model
 from lab.runs import RunWriter, open_run
 from lab.schedules import END
+from lab.settings import Settings
 from lab.terms import KL
-from lab.train import Settings, Trainer
+from lab.train import Trainer
 
 QUICK = {"nll_items": 8, "nll_samples": 2, "final_items": 8, "final_samples": 2}
 

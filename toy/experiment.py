@@ -5,7 +5,8 @@ from pathlib import Path
 from lab.backbones import MLPNetwork
 from lab.errors import UserError
 from lab.methods import Method, parse
-from lab.train import Settings, Trainer
+from lab.settings import Settings
+from lab.train import Trainer
 from toy.categories import REPEATS, CategoryData
 
 ITERATIONS = 80_000
