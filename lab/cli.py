@@ -1,4 +1,4 @@
-"""The `latentlab` command: parse options, call one function, report.
+"""The `latentlab` command: read the options, call one function, report.
 
 Heavy imports wait for their command.
 """
@@ -9,13 +9,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from lab.errors import UserError
-
-DEFAULT_RUNS = Path("runs")
+from lab.options import parser
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     # A terminated training stops as cleanly as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return arguments.run(arguments) or 0
+        return COMMANDS[arguments.command](arguments) or 0
     except UserError as error:
         print(f"latentlab {arguments.command}: {error}", file=sys.stderr)
         return 2
@@ -41,175 +38,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def parser() -> argparse.ArgumentParser:
-    """All commands with their options."""
-    top = argparse.ArgumentParser(
-        prog="latentlab", description="Train text VAEs and see what their latent space does."
-    )
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def command(
-        name: str, run: Callable[[argparse.Namespace], int | None], about: str
-    ) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=about, description=about)
-        sub.set_defaults(run=run)
-        return sub
-
-    _explore_options(
-        command("demo", _demo, "train a small set of runs and watch them in the explorer")
-    )
-    train = command("train", _train, "train one method on one corpus")
-    train.add_argument("corpus", help="a corpus name (see `latentlab corpora`) or a folder of text")
-    train.add_argument(
-        "spec", help="a method, e.g. vae or 'bn_vae(gamma=0.9)' (see `latentlab methods`)"
-    )
-    _train_options(train)
-    toy = command("toy", _toy, "train one method on K categories in two dimensions")
-    toy.add_argument("spec", help="a method, e.g. vae, ivae or clvae_plus")
-    _toy_options(toy)
-    explore = command("explore", _explore, "open the explorer on a folder of runs")
-    explore.add_argument("runs", nargs="?", type=Path, default=DEFAULT_RUNS, metavar="RUNS")
-    _explore_options(explore)
-    _figure_options(command("figures", _figures, "draw the papers' figures from runs"))
-    _import_options(command("import", _import, "make a run folder of another model's latents"))
-    _export_options(command("export", _export, "write a run for other tools"))
-    for name, run, about in (
-        ("methods", _methods, "list the methods with their options and sources"),
-        ("corpora", _corpora, "list the corpora that have names"),
-    ):
-        command(name, run, about).add_argument("--json", action="store_true")
-    show = command("show", _show, "show what a method consists of")
-    show.add_argument("spec")
-    show.add_argument("--json", action="store_true")
-    return top
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    """An option type: a whole number within bounds."""
-
-    def read(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or len(text) > 18:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
-        if not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not within {low} to {high}")
-        return int(text)
-
-    return read
-
-
-_positive = _whole(1, 10**9)
-
-
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
-
-
-def _renamed(text: str) -> tuple[str, str]:
-    what, equals, name = text.partition("=")
-    if not (what and equals and name):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form WHAT=NAME")
-    return what, name
-
-
-def _common_training(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--seed", type=_whole(0, 2**31 - 1), default=0)
-    sub.add_argument("--lr", type=_rate, help="learning rate instead of the preset's")
-    sub.add_argument(
-        "--runs", type=Path, default=DEFAULT_RUNS, help="folder of runs (default: runs)"
-    )
-    sub.add_argument("--resume", action="store_true", help="go on with a stopped run")
-    sub.add_argument("--threads", type=_positive, help="CPU threads")
-    sub.add_argument("--quiet", action="store_true", help="no progress bar")
-    sub.add_argument("--json", action="store_true", help="report the result as JSON")
-
-
-def _train_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--preset", help="sizes and settings by name (default: the corpus's own, else small)"
-    )
-    sub.add_argument("--epochs", type=_positive)
-    sub.add_argument("--batch-size", type=_positive)
-    sub.add_argument(
-        "--order", choices=("exact", "bucket", "random"), help="which sentences share a batch"
-    )
-    sub.add_argument("--optimiser", choices=("adam", "sgd"))
-    sub.add_argument("--patience", type=_positive, help="stale epochs before the rate decays")
-    for name in ("embedding", "hidden", "latent"):
-        sub.add_argument(f"--{name}", type=_positive, help=f"{name} size")
-    sub.add_argument(
-        "--data", type=Path, help="folder that holds the named corpora (or LATENTLAB_DATA)"
-    )
-    sub.add_argument("--vocabulary-size", type=_positive)
-    sub.add_argument("--minimum-count", type=_positive, default=1)
-    sub.add_argument("--max-length", type=_positive, help="leave out longer sentences")
-    sub.add_argument("--limit", type=_positive, help="train on this many sentences")
-    sub.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    _common_training(sub)
-
-
-def _toy_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--categories", type=_whole(2, 1000), default=4, metavar="K")
-    sub.add_argument("--iterations", type=_positive, default=80_000)
-    _common_training(sub)
-
-
-def _explore_options(sub: argparse.ArgumentParser) -> None:
-    if sub.prog.endswith("demo"):
-        sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS / "demo")
-    sub.add_argument("--port", type=_whole(1, 65535), default=8050)
-    sub.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
-    )
-    sub.add_argument("--no-browser", action="store_true", help="do not open a browser window")
-
-
-def _figure_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "names", nargs="*", metavar="NAME", help="figures to draw (default: all that fit)"
-    )
-    sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS)
-    sub.add_argument(
-        "--only", action="append", metavar="TEXT", help="only runs whose id contains TEXT"
-    )
-    sub.add_argument("--out", type=Path, default=Path("out"))
-    sub.add_argument("--palette", choices=("default", "paper"), default="default")
-    sub.add_argument("--json", action="store_true")
-
-
-def _import_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("file", type=Path, help=".npz, .safetensors, .parquet, .csv or .tsv")
-    sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS)
-    sub.add_argument("--name", help="name of the run (default: the file's)")
-    sub.add_argument(
-        "--key",
-        action="append",
-        default=[],
-        type=_renamed,
-        metavar="WHAT=NAME",
-        help="what an array is called in the file, e.g. mean=encoder_mu",
-    )
-    sub.add_argument("--texts", type=Path, help="one sentence per line")
-    sub.add_argument("--labels", type=Path, help=".csv, .tsv or .parquet, one row per item")
-    sub.add_argument("--epoch", type=_whole(0, 10**6), default=0)
-    sub.add_argument("--json", action="store_true")
-
-
-def _export_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("folder", type=Path, metavar="RUN")
-    sub.add_argument(
-        "--to", required=True, choices=("tensorboard", "embedding-atlas", "npz", "csv")
-    )
-    sub.add_argument("--out", type=Path, required=True)
-    sub.add_argument("--epoch", type=int)
-    sub.add_argument("--json", action="store_true")
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -364,3 +192,17 @@ def _show(options: argparse.Namespace) -> None:
 
 def _report(paths: list[str], options: argparse.Namespace) -> None:
     print(json.dumps(paths) if options.json else "\n".join(paths))
+
+
+COMMANDS = {
+    "demo": _demo,
+    "train": _train,
+    "toy": _toy,
+    "explore": _explore,
+    "figures": _figures,
+    "import": _import,
+    "export": _export,
+    "methods": _methods,
+    "corpora": _corpora,
+    "show": _show,
+}

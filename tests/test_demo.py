@@ -5,7 +5,7 @@ import pytest
 from apps.demo import PLAN, Training
 from apps.explorer.paths import Paths
 from apps.explorer.view import View
-from lab.cli import parser
+from lab.options import parser
 from lab.runs import list_runs
 
 TINY = ("--epochs", "1", "--limit", "64", "--hidden", "8", "--embedding", "8", "--latent", "2")
