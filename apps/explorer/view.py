@@ -43,9 +43,8 @@ class RunUntil(Run):
         return [r for r in super().metrics() if r["epoch"] <= self.until]
 
     def metrics(self, split: str | None = None) -> list[dict[str, Any]]:
-        """Records of one split; a run without that split (an imported one) gives those it has."""
-        wanted = [r for r in self.records if split in (None, r["split"])]
-        return wanted or self.records
+        """Records of one split or of all."""
+        return [r for r in self.records if split in (None, r["split"])]
 
 
 class View:
