@@ -128,7 +128,7 @@ def _map(view: View, run: Run, path: Path | str, state: url.State, mode: str) ->
 
 def _steps(made: list[tuple[Run, Path]]) -> Component:
     longest = max((p.weights for _, p in made), key=len)
-    head = [html.Th("w"), *(html.Th([cards.swatch(r.spec), r.label]) for r, _ in made)]
+    head = [html.Th("λ"), *(html.Th([cards.swatch(r.spec), r.label]) for r, _ in made)]
     columns = [_texts(path, longest) for _, path in made]
     rows = [
         html.Tr([html.Td(f"{w:.1f}"), *cells]) for w, *cells in zip(longest, *columns, strict=True)
