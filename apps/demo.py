@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from apps.explorer import serve
+from apps.explorer.server import listen
 from lab.errors import UserError
 from lab.runs import list_runs
 
@@ -33,6 +34,7 @@ def demo(runs: Path, port: int, host: str, open_browser: bool) -> None:
 
     Raises UserError if the port is taken.
     """
+    listen(host, port).close()  # before anything is trained
     runs.mkdir(parents=True, exist_ok=True)
     print(
         "Training in the background; finished runs are reused. "

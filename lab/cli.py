@@ -80,6 +80,7 @@ def _run_trainer(trainer: Any, options: argparse.Namespace) -> int:
     else:
         shown = ("negative_elbo", "nll", "ppl", "kl", "kl_dual", "mi", "mi_moment", "au", "cu")
         figures = "  ".join(f"{k} {final[k]:.4g}" for k in shown if k in final)
+        figures = figures and f"test set, {run.time(run.best_epoch)}: {figures}"
         print(
             f"{status}: {trainer.folder}  {figures or run.info['error'] or '--resume continues it'}"
         )

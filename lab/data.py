@@ -11,6 +11,7 @@ import polars as pl
 import torch
 
 from lab.corpora import Corpus
+from lab.errors import UserError
 from lab.runs.writer import items_table
 
 
@@ -50,6 +51,11 @@ class TextData:
     probe_items: int = 2000
     unit: dict[str, Any] = field(default_factory=lambda: {"name": "epoch", "per_epoch": 1})
     anneals: bool = True
+
+    def __post_init__(self) -> None:
+        for split in ("valid", "test"):
+            if self.count(split) < 2:
+                raise UserError(f"{self.corpus.name}: {split} has one sentence; give two or more")
 
     @property
     def about(self) -> dict[str, Any]:

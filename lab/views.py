@@ -110,7 +110,7 @@ def verdict(run: Run) -> str:
         return "Latents without recorded figures."
     au = round(active[0])
     if au <= HARDLY * width:
-        return f"Collapsed: {au} of {width} units active{_since(run)}."
+        return f"Collapsed{_since(run)}: {au} of {width} units active."
     share = f"{au} of {width} units active"
     if consistent is None:
         return f"{share}; deterministic codes have no consistent units."

@@ -217,3 +217,13 @@ def test_a_file_where_a_folder_should_be_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["toy", "vae", "--runs", str(tmp_path / "file"), "--quiet"]) == 2
     assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_a_split_of_one_sentence_is_refused_before_anything_is_written(tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for split, count in (("train", 8), ("valid", 1), ("test", 8)):
+        (folder / f"{split}.txt").write_text("hello world\n" * count)
+    assert main(["train", str(folder), "vae", "--runs", str(tmp_path / "runs"), *SMALL]) == 2
+    assert "valid has one sentence" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

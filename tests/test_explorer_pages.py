@@ -162,7 +162,7 @@ def test_latent_page_shows_density_above_centres_with_figures_and_verdict(
     visit.drawn("density", 5)
     visit.drawn("centres", 5)
     column = visit.page.locator("article").first
-    column.get_by_text("Collapsed: 0 of 8").wait_for()
+    column.get_by_text("Collapsed since epoch 0: 0 of 8").wait_for()
     boxes = [
         column.locator(f"[id*='{k}'] .main-svg").first.bounding_box()["y"]
         for k in ("density", "centres")

@@ -326,7 +326,7 @@ def test_series_put_the_standard_estimator_first_and_leave_out_the_final_record(
 @pytest.mark.parametrize(
     ("units", "opening"),
     [
-        ([(3, 3), (0, 3)], "Collapsed: 0 of 3 units active since epoch 1."),
+        ([(3, 3), (0, 3)], "Collapsed since epoch 1: 0 of 3 units active."),
         ([(3, 0)], "Active but holey: 3 of 3 units active, only 0 match"),
         ([(1, 3)], "Partly collapsed: 1 of 3"),
         ([(3, 3)], "Active and consistent: 3 of 3"),

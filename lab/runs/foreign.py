@@ -40,7 +40,8 @@ def write_latents(
     """
     folder = Path(folder)
     latents = _latents(mean, log_variance, samples, concentration)
-    info = {"spec": spec or folder.name, "corpus": {"name": corpus}, "settings": {}}
+    name = folder.parent.name if folder.name.isdigit() else folder.name  # .../model/seed
+    info = {"spec": spec or name, "corpus": {"name": corpus}, "settings": {}}
     if run_file(folder).exists():
         info = open_run(folder).info
         if info.get("items", len(latents)) != len(latents):
