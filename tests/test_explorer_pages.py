@@ -1,6 +1,7 @@
 """The explorer in a real browser: what a reader sees, does and shares."""
 
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -162,7 +163,7 @@ def test_latent_page_shows_density_above_centres_with_figures_and_verdict(
     visit.drawn("density", 5)
     visit.drawn("centres", 5)
     column = visit.page.locator("article").first
-    column.get_by_text("Collapsed since epoch 0: 0 of 8").wait_for()
+    column.get_by_text(re.compile(r"Collapsed since epoch \d+: 0 of 8")).wait_for()
     boxes = [
         column.locator(f"[id*='{k}'] .main-svg").first.bounding_box()["y"]
         for k in ("density", "centres")
