@@ -18,8 +18,9 @@ from lab.runs.writer import items_table
 class Data(Protocol):
     """Batches and the fixed probe set that is dumped every epoch.
 
-    A batch has `size`, `indices` (rows of its split), `repeat(n)` and `to(device)`, and whatever
-    its encoder and decoder read.
+    `train` gives a sized iterable whose `draw(rng)` is one more random batch of the epoch, `lengths`
+    the symbols of each training item. A batch has `size`, `indices` (rows of its split), `repeat(n)`, `to(device)` and
+    `symbols()` (row and id of every symbol to predict), and whatever its encoder and decoder read.
     """
 
     about: dict[str, Any]
@@ -34,6 +35,8 @@ class Data(Protocol):
     def text(self, ids: torch.Tensor) -> str: ...
     def save(self, folder: Path) -> None: ...
 
+    @property
+    def lengths(self) -> np.ndarray: ...
     @property
     def probe(self) -> np.ndarray: ...
     @property
@@ -77,6 +80,10 @@ class TextData:
 
     def count(self, split: str) -> int:
         return len(self.corpus.splits[split])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return self.corpus.splits["train"].lengths
 
     def tokens(self, split: str, rows: np.ndarray) -> int:
         """Predicted tokens: words and end marks."""

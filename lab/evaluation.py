@@ -17,7 +17,7 @@ from lab import metrics
 from lab.data import Data
 from lab.metrics.arrays import LARGEST_LOG_VARIANCE
 from lab.model import Model, State
-from lab.posteriors import LinearPushForward, standard_log_prob
+from lab.posteriors import LinearPushForward
 from lab.runs import Latents
 from lab.runs.figures import latent_figures
 
@@ -172,7 +172,7 @@ def log_weights(model: Model, batch: Any, samples: int) -> np.ndarray:
         return -model.decoder.nll(batch, state.z).double().cpu().numpy()[None]
     proposal = importance_proposal(state)
     z = proposal.sample((samples,))
-    ratio = standard_log_prob(z).sum(-1) - proposal.log_prob(z)
+    ratio = state.prior.log_prob(z) - proposal.log_prob(z)
     nll = [_decode(model, batch, draws) for draws in z.split(max(1, DECODED_ROWS // batch.size))]
     return (ratio.double() - torch.cat(nll).double()).cpu().numpy()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from lab import specs
-from lab.model import Term
+from lab.model import Augmentation, Model, Reading, Term
 from lab.posteriors import (
     BatchNormHead,
     GaussianHead,
@@ -28,17 +28,23 @@ from lab.terms import KL, DensityGap, DualKL, InfoNCE
 class Parts:
     """What a method consists of; `label` is its name in the papers.
 
-    `selection` is the validation figure that picks the best epoch: "objective" is the method's own
-    loss at its final weights, "nll" the importance-weighted likelihood for losses that are no
-    bound.
+    `procedure` trains them, the plain way unless it says otherwise. After `pretraining` epochs the
+    decoder is redrawn, for methods of two stages. `selection` is the validation figure that picks
+    the best epoch: "objective" is the method's own loss at its final weights, "nll" the
+    importance-weighted likelihood for losses that are no bound. `sampling` is what codes are drawn
+    from to generate: the prior, or a density fitted to the codes of the training set.
     """
 
     label: str
     head: Head
     terms: tuple[Term, ...] = ()
+    procedure: Callable[..., Model] = Model
     views: int = 1
-    encoder_dropout: float = 0.0
+    augmentation: Augmentation = Augmentation()
+    reading: Reading = Reading()
+    pretraining: int = 0
     selection: Literal["objective", "nll"] = "objective"
+    sampling: Literal["prior", "gaussian", "mixture"] = "prior"
 
 
 Weight = Annotated[float, Range(0)]
@@ -115,7 +121,7 @@ def bn_vae(gamma: Annotated[float, Range(0)] = 1.2, anneal: Epochs = 10) -> Part
 
 
 def dg_vae(
-    aggregation: Count | None = 32,
+    aggregation: Count | None = None,
     marginal: bool = True,
     samples: Count = 32,
     anneal: Epochs = 10,
@@ -123,13 +129,17 @@ def dg_vae(
     """DG-VAE: KL to the prior of the posterior aggregated over `aggregation` rows (None: the whole
     batch).
 
-    Source: DG-VAE eq. 11 (marginal) and eq. 9 (joint); `samples` is M; the papers' batch is 32
-    (D6).
+    Source: DG-VAE eq. 11 (marginal) and eq. 9 (joint); `samples` is M; the papers' batch, and so
+    their default |b|, is 32 (D6, D7).
     """
-    size = "batch" if aggregation is None else aggregation
-    label = f"DG-VAE (|b| = {size})" if marginal else f"DG-VAE (joint, |b| = {size})"
     term = DensityGap(Linear(0, 1, anneal), marginal, aggregation, samples)
-    return Parts(label, GaussianHead(), (term,))
+    return Parts(_density_gap_label("DG-VAE", aggregation, marginal), GaussianHead(), (term,))
+
+
+def _density_gap_label(name: str, aggregation: int | None, marginal: bool) -> str:
+    details = [] if marginal else ["joint"]
+    details += [f"|b| = {aggregation}"] if aggregation else []
+    return f"{name} ({', '.join(details)})" if details else name
 
 
 def ivae(linear: bool = False, anneal: Epochs = 9) -> Parts:
@@ -230,7 +240,7 @@ def _contrastive(
 ) -> Parts:
     # The published loss sums two reconstructions; in mean form the contrast weighs a half.
     contrast = InfoNCE(constant(0.5), temperature, on, mean_row)
-    return _implicit(label, linear, dual, contrast, views=2, encoder_dropout=dropout)
+    return _implicit(label, linear, dual, contrast, views=2, augmentation=Augmentation(dropout))
 
 
 METHODS: dict[str, Callable[..., Parts]] = {

@@ -5,22 +5,21 @@ batch. Terms reduce over the last two axes only, so the same code serves [B, D] 
 [E, B, D] -> [E].
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from lab.posteriors import Head, Sizes
+from lab.posteriors import Head, Sizes, StandardNormal
 from lab.schedules import END, Schedule, constant
 
 
 @dataclass(frozen=True)
 class State:
     """Everything a term may look at: the batch, features h [B, H], posterior q and its draw z [B,
-    D].
+    D], the prior p(z), and the model itself.
     """
 
     batch: Any
@@ -28,14 +27,16 @@ class State:
     q: Distribution
     z: Tensor
     views: int = 1
+    prior: Any = field(default_factory=StandardNormal)
+    model: "Model | None" = None
 
     def detach(self) -> "State":
         """The same state as an opponent sees it: no gradient reaches the model."""
         return replace(self, h=self.h.detach(), z=self.z.detach())
 
     def prior_sample(self) -> Tensor:
-        """As many draws from N(0, I) as there are posterior draws."""
-        return torch.randn_like(self.z)
+        """As many draws from the prior as there are posterior draws."""
+        return self.prior.sample(self.z.shape, device=self.z.device, dtype=self.z.dtype)
 
 
 class Term(nn.Module):
@@ -45,8 +46,9 @@ class Term(nn.Module):
     `dual`, which its own parameters minimise before each step of the model.
     """
 
-    name: ClassVar[str] = "term"
-    needs: ClassVar[frozenset[str]] = frozenset()
+    name: str = "term"
+    needs: frozenset[str] = frozenset()
+    least_rows: int = 1
     critic_steps: int = 0
 
     def __init__(self, weight: Schedule = constant(1.0)) -> None:  # noqa: B008 (frozen)
@@ -55,6 +57,14 @@ class Term(nn.Module):
 
     def build(self, sizes: Sizes) -> None:
         """Create the term's own parameters; most have none."""
+
+    def attach(self, model: "Model") -> None:
+        """See the model with its first weights; most have no need to."""
+
+    def check(self, batch_size: int) -> None:
+        """Raise ValueError, naming the rule, if batches of this size cannot be trained on."""
+        if batch_size < self.least_rows:
+            raise ValueError(f"{self.name} needs a batch of {self.least_rows} or more")
 
     def after(self, state: State) -> None:
         """Update queues and moving averages once the model has stepped; most have none."""
@@ -79,10 +89,39 @@ class Update:
     clip_over: tuple[nn.Module, ...] | None = None
 
 
-class Model(nn.Module):
-    """Encoder, posterior head, decoder and terms.
+@dataclass(frozen=True)
+class Augmentation:
+    """Noise on the encoder's words in training.
 
-    Raises ValueError if a term needs what the posterior lacks.
+    `dropout` is the share of their embeddings' entries set to 0, `swap` the probability that a word
+    changes places with the next one, from left to right (clVAE section 4.5).
+    """
+
+    dropout: float = 0.0
+    swap: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a decoder reads.
+
+    `word_dropout` is the share of its input words that the unknown mark replaces in training;
+    with `skip` its output layer reads z too.
+    """
+
+    word_dropout: float = 0.0
+    skip: bool = False
+
+
+Draw = Callable[[], Any]
+
+
+class Model(nn.Module):
+    """Encoder, posterior head, decoder and terms, and the procedure that trains them.
+
+    A procedure other than the plain one is a subclass: it overrides `infer`, `updates` or
+    `evaluated`. `memory` is what it must remember between epochs, as JSON-able numbers. Raises
+    ValueError if a term needs what the posterior lacks.
     """
 
     def __init__(
@@ -96,6 +135,7 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.head, self.decoder, self.views = encoder, head, decoder, views
+        self.memory: dict[str, float] = {}
         head.build(sizes)
         self.terms = nn.ModuleList(terms)
         for term in terms:
@@ -103,7 +143,12 @@ class Model(nn.Module):
                 raise ValueError(f"{term.name} needs {', '.join(missing)} of {type(head).__name__}")
             term.build(sizes)
 
-    def infer(self, batch: Any) -> State:
+    def check(self, batch_size: int) -> None:
+        """Raise ValueError, naming the rule, if batches of this size cannot be trained on."""
+        for part in (self.head, *self.terms):
+            part.check(batch_size)
+
+    def infer(self, batch: Any, time: float = END) -> State:
         """Encode a batch and draw one z per row.
 
         In training `views` copies of it, each with its own noise.
@@ -111,8 +156,8 @@ class Model(nn.Module):
         views = self.views if self.training else 1
         batch = batch.repeat(views)
         h = self.encoder(batch)
-        q = self.head(h)
-        return State(batch, h, q, q.rsample(), views)
+        q = self.head(h, time)
+        return State(batch, h, q, q.rsample(), views, self.head.prior, self)
 
     def reconstruction(self, state: State) -> Tensor:
         """-log p(x|z) of the batch, nats per sentence."""
@@ -122,22 +167,37 @@ class Model(nn.Module):
         """The weighted terms of the loss at a time, by default at their final weights."""
         return {term.name: term.weight(time) * term(state) for term in self.terms}
 
-    def updates(self, batch: Any, time: float) -> Iterator[Update]:
-        """The updates of one training step, in the order of the paper's printed algorithm."""
-        state = self.infer(batch)
+    def parts(self, state: State, time: float = END) -> dict[str, Tensor]:
+        """All summands of the model's loss by name."""
+        return {"reconstruction": self.reconstruction(state), **self.penalties(state, time)}
+
+    def updates(self, batch: Any, time: float, draw: Draw) -> Iterator[Update]:
+        """The updates of one training step, in the order of the paper's printed algorithm.
+
+        `draw` gives further training batches to procedures that want them.
+        """
+        state = self.infer(batch, time)
         for term in self.terms:
             for _ in range(term.critic_steps):
                 loss = term.dual(state.detach())
                 yield Update(loss, (term,), {f"{term.name} critic": loss}, "critic", clip_over=())
-        parts = {"reconstruction": self.reconstruction(state), **self.penalties(state, time)}
+        parts = self.parts(state, time)
         yield Update(sum(parts.values()), self.players(), parts)
         for term in self.terms:
             term.after(state)
+
+    def evaluated(self, record: dict[str, float]) -> None:
+        """See the validation figures of an epoch; most procedures do not care."""
 
     def players(self) -> tuple[nn.Module, ...]:
         """The modules that the model's own loss trains: everything but the opponents."""
         own = tuple(t for t in self.terms if not t.critic_steps)
         return (self.encoder, self.head, self.decoder, *own)
+
+    def sides(self) -> tuple[tuple[nn.Module, ...], ...]:
+        """Inference and generative network, which some scripts clip each by itself."""
+        own = tuple(t for t in self.terms if not t.critic_steps)
+        return ((self.encoder, self.head, *own), (self.decoder,))
 
     def critics(self) -> tuple[Term, ...]:
         return tuple(t for t in self.terms if t.critic_steps)

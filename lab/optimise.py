@@ -18,6 +18,7 @@ class Optimisers:
     def __init__(self, model: Model, settings: Settings, lr: float) -> None:
         kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[settings.optimiser]
         self.clip = settings.clip or math.inf
+        self.sides = model.sides() if settings.clip_each else None
         self.by_player = {"model": kind(parameters(model.players()), lr=lr, fused=True)}
         if critics := parameters(model.critics()):
             self.by_player["critic"] = torch.optim.Adam(critics, settings.critic_lr, fused=True)
@@ -38,12 +39,20 @@ class Optimisers:
         update.loss.backward(inputs=[*players, *others])
         norm = get_total_norm([p.grad for p in players if p.grad is not None])
         check_finite(f"the gradient of {' + '.join(values)}", norm.item())
-        clip_grad_norm_(clipped, self.clip)
+        for side in self._together(update, clipped):
+            clip_grad_norm_(side, self.clip)
         for parameter in others:
             parameter.grad = None
         self.by_player[update.optimiser].step()
         self.by_player[update.optimiser].zero_grad()
         return values
+
+    def _together(self, update: Update, clipped: list[nn.Parameter]) -> list[list[nn.Parameter]]:
+        """The groups of parameters whose gradients share one norm."""
+        if self.sides is None or update.optimiser != "model":
+            return [clipped]
+        chosen = set(clipped)
+        return [[p for p in parameters(side) if p in chosen] for side in self.sides]
 
 
 def parameters(modules: Iterable[nn.Module]) -> list[nn.Parameter]:

@@ -1,7 +1,7 @@
 """How a model is trained, and where its training stands."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -11,7 +11,9 @@ class Settings:
 
     After `patience` epochs without a better validation figure the learning rate is multiplied by
     `decay`, counting from epoch `decay_from`, and training goes on from the best weights; after
-    `max_decays` it stops. A patience of 0 switches decay and early stop off.
+    `max_decays` it stops. A patience of 0 switches decay and early stop off. Gradients are clipped
+    to the norm `clip`, over inference and generative network together or, with `clip_each`, each by
+    itself.
     """
 
     epochs: int = 15
@@ -19,6 +21,7 @@ class Settings:
     lr: float = 2e-3
     critic_lr: float = 1e-4
     clip: float | None = 5.0
+    clip_each: bool = False
     decay: float = 0.5
     patience: int = 0
     decay_from: int = 15
@@ -32,7 +35,7 @@ class Settings:
 
 @dataclass
 class Progress:
-    """Where training stands, as kept in a checkpoint."""
+    """Where training stands, as kept in a checkpoint; `memory` is the procedure's own."""
 
     epoch: int = 0
     step: int = 0
@@ -41,3 +44,4 @@ class Progress:
     stale: int = 0
     decays: int = 0
     lr: float = 0.0
+    memory: dict[str, float] = field(default_factory=dict)

@@ -12,13 +12,13 @@ import torch
 from tqdm import tqdm
 
 from lab import checkpoint
-from lab.backbones import Network, build_model
+from lab.backbones import Network, build_model, redraw
 from lab.data import Data
 from lab.errors import UserError
 from lab.evaluation import STORED_SAMPLES, Diverged, evaluate, evaluating
 from lab.interpolation import interpolation_records
 from lab.methods import Method
-from lab.model import Update
+from lab.model import Model, Update
 from lab.optimise import Meter, Optimisers
 from lab.runs import Latents, RunWriter, open_run
 from lab.runs.figures import take
@@ -43,12 +43,26 @@ class Trainer:
         self.method, self.network, self.data = method, network, data
         self.settings, self.folder = settings, Path(folder)
         self.device, self.progress_bar = torch.device(device), progress_bar
-        parts = method.parts()
-        self.selection = parts.selection
+        self.parts = method.parts()
         torch.manual_seed(settings.seed)
-        self.model = build_model(parts, network).to(self.device)
-        self.progress = Progress(lr=settings.lr)
+        self.model = self._build().to(self.device)
+        self.progress = Progress(lr=settings.lr, memory=self.model.memory)
         self.optimisers = Optimisers(self.model, settings, self.progress.lr)
+
+    def _build(self) -> Model:
+        """The model. Raises UserError if method, networks, data and settings do not go together."""
+        try:
+            model = build_model(self.parts, self.network)
+            model.check(self.data.settings["batch_size"])
+            if self.parts.pretraining >= self.settings.epochs:
+                raise ValueError(
+                    f"pretraining of {self.parts.pretraining} epochs leaves none of "
+                    f"{self.settings.epochs} for the second stage; raise --epochs"
+                )
+        except ValueError as error:
+            raise UserError(f"{self.method.spec}: {error}") from error
+        model.head.prepare(torch.as_tensor(self.data.lengths))
+        return model
 
     def run(self, resume: bool = False) -> str:
         """Train to the end and return the run's status. Ctrl-C leaves a run that `resume`
@@ -116,6 +130,7 @@ class Trainer:
         if resume and last.exists():
             tensors, state = checkpoint.load(last)
             self.progress = Progress(**state)
+            self.model.memory = self.progress.memory
             self.optimisers = Optimisers(self.model, self.settings, self.progress.lr)
             checkpoint.unpack(tensors, self.model, self.optimisers.by_player)
             writer.keep_until(self.progress.epoch)
@@ -153,17 +168,30 @@ class Trainer:
         """One pass over the batches; the mean of each update's weighted parts by optimiser."""
         # Every epoch seeds the generator anew, so that resuming needs no generator state.
         torch.manual_seed(self.settings.seed * 1_000_003 + self.progress.epoch + 1)
+        if self.parts.pretraining and self.progress.epoch == self.parts.pretraining:
+            self._second_stage()
         self.model.train()
         batches = self.data.train(self.progress.epoch + 1)
+        rng = np.random.default_rng([self.settings.seed, self.progress.epoch])
         meters = {player: Meter() for player in self.optimisers.by_player}
         for number, batch in enumerate(batches, start=1):
             time = self.progress.step / len(batches) if self.data.anneals else END
-            for update in self.model.updates(batch.to(self.device), time):
+            updates = self.model.updates(
+                batch.to(self.device), time, lambda: batches.draw(rng).to(self.device)
+            )
+            for update in updates:
                 meters[update.optimiser].add(self._step(update))
             self.progress.step += 1
             done = self.progress.epoch + number / len(batches)
             bar.update(done * self.data.unit["per_epoch"] - bar.n)
         return {player: meter.means() for player, meter in meters.items()}
+
+    def _second_stage(self) -> None:
+        """Keep encoder and head, redraw the decoder and start the choice of weights anew."""
+        redraw(self.model.decoder, self.network)
+        epoch, step, memory = self.progress.epoch, self.progress.step, self.progress.memory
+        self.progress = Progress(epoch, step, lr=self.settings.lr, memory=memory)
+        self.optimisers = Optimisers(self.model, self.settings, self.progress.lr)
 
     def _step(self, update: Update) -> dict[str, float]:
         try:
@@ -187,6 +215,8 @@ class Trainer:
             paths = interpolation_records(self.model, data, probe) if probe else []
         writer.write_epoch(progress.epoch, probe, records, paths, keep_samples=STORED_SAMPLES)
         self._select(record["selection"])
+        if progress.epoch:
+            self.model.evaluated(record)
         last = self.folder / "checkpoints" / "last.safetensors"
         checkpoint.save(
             last, checkpoint.pack(self.model, self.optimisers.by_player), asdict(progress)
@@ -206,7 +236,7 @@ class Trainer:
                 rows,
                 nll_rows,
                 nll_samples,
-                self.selection,
+                self.parts.selection,
                 self.device,
             )
         except Diverged as error:
@@ -231,7 +261,9 @@ class Trainer:
             self.optimisers = Optimisers(self.model, self.settings, self.progress.lr)
 
     def _exhausted(self) -> bool:
-        return bool(self.settings.patience) and self.progress.decays >= self.settings.max_decays
+        """Whether the rate has decayed for the last time, which ends training's last stage."""
+        done = self.settings.patience and self.progress.decays >= self.settings.max_decays
+        return bool(done) and self.progress.epoch > self.parts.pretraining
 
     def _final(self, writer: RunWriter) -> None:
         """The figures of the best epoch on the test split, with many importance samples."""

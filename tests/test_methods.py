@@ -101,7 +101,7 @@ def test_each_update_changes_only_its_players(make, name, world, tmp_path):
     _, batch, data, network = make(name, world)
     trainer = Trainer(parse(name), network, data, Settings(lr=0.1, critic_lr=0.1), tmp_path)
     model = trainer.model.train()
-    for update in model.updates(batch, 0.5):
+    for update in model.updates(batch, 0.5, lambda: batch):
         players = {p for module in update.players for p in module.parameters() if p.requires_grad}
         others = {n: p.clone() for n, p in model.named_parameters() if p not in players}
         before = {p: p.clone() for p in players}
@@ -116,7 +116,7 @@ def test_modules_that_are_only_clipped_over_stay_as_they_are(make, tmp_path):
     trainer = Trainer(parse("vae"), network, data, Settings(lr=0.1), tmp_path)
     model = trainer.model
     before = {n: p.clone() for n, p in model.decoder.named_parameters()}
-    (update,) = model.updates(batch, 1.0)
+    (update,) = model.updates(batch, 1.0, lambda: batch)
     wide = dataclasses.replace(
         update, players=(model.encoder, model.head), clip_over=(model.encoder, model.decoder)
     )
@@ -157,7 +157,7 @@ def test_two_views_double_the_batch_only_in_training(make):
 
 def test_the_loss_is_the_sum_of_its_parts(make):
     model, batch, _, _ = make("beta_vae", "text")
-    (update,) = model.updates(batch, 5.0)
+    (update,) = model.updates(batch, 5.0, lambda: batch)
     assert isinstance(model, Model)
     assert list(update.parts) == ["reconstruction", "KL"]
     assert update.loss.item() == pytest.approx(sum(p.item() for p in update.parts.values()))

@@ -226,7 +226,7 @@ def test_annealing_follows_the_clock_of_text_and_is_over_at_once_on_the_toy(
     monkeypatch.setattr(KL, "forward", lambda self, state: state.z.sum() * 0)
     original = Model.updates
     monkeypatch.setattr(
-        Model, "updates", lambda s, b, time: (seen.append(time), original(s, b, time))[1]
+        Model, "updates", lambda s, b, time, d: (seen.append(time), original(s, b, time, d))[1]
     )
     trainer(epochs=1).run()
     assert seen == pytest.approx([i / 6 for i in range(6)])
@@ -311,7 +311,7 @@ def test_a_figure_that_first_breaks_in_evaluation_is_recorded_as_the_cause(train
     original = type(run.model.head).forward
     epoch = run.progress
 
-    def broken(h):
+    def broken(h, time=END):
         q = original(run.model.head, h)
         if epoch.epoch == 1 and not run.model.training:
             q.log_variance += 400

@@ -38,6 +38,10 @@ class CategoryBatch:
     def size(self) -> int:
         return len(self.categories)
 
+    def symbols(self) -> tuple[Tensor, Tensor]:
+        """Row and category of every row."""
+        return torch.arange(self.size, device=self.categories.device), self.categories
+
     def repeat(self, n: int) -> "CategoryBatch":
         """The rows n times over, [batch; batch; ...]."""
         return CategoryBatch(self.categories.repeat(n), self.count, np.tile(self.indices, n))
@@ -58,11 +62,15 @@ class Steps:
 
     def __iter__(self) -> Iterator[CategoryBatch]:
         rng = np.random.default_rng([self.data.seed, self.epoch])
+        for _ in range(self.data.block):
+            yield self.draw(rng)
+
+    def draw(self, rng: np.random.Generator) -> CategoryBatch:
+        """A random batch."""
         data = self.data
-        for _ in range(data.block):
-            drawn = rng.integers(data.categories, size=data.batch_size // data.repeats)
-            rows = torch.from_numpy(drawn).repeat_interleave(data.repeats)
-            yield CategoryBatch(rows, data.categories, rows.numpy())
+        drawn = rng.integers(data.categories, size=data.batch_size // data.repeats)
+        rows = torch.from_numpy(drawn).repeat_interleave(data.repeats)
+        return CategoryBatch(rows, data.categories, rows.numpy())
 
 
 @dataclass
@@ -110,6 +118,11 @@ class CategoryData:
 
     def count(self, split: str) -> int:
         return self.categories * ITEMS_PER_CATEGORY
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """One symbol per category."""
+        return np.ones(self.categories, np.int64)
 
     def tokens(self, split: str, rows: np.ndarray) -> None:
         """A category has no tokens, so a toy has no perplexity."""

@@ -22,14 +22,28 @@ def network_from(settings: Mapping[str, Any]) -> Network:
 
 
 def build_model(parts: Parts, network: Network) -> Model:
-    """Encoder, head, decoder and terms of a method over the given networks, initialised."""
+    """Encoder, head, decoder and terms of a method over the given networks, initialised.
+
+    Raises ValueError, naming the rule, if the parts do not go together.
+    """
     sizes = network.sizes()
     latent = parts.head.width(sizes.latent)
-    encoder = network.encoder(parts.encoder_dropout) if latent else NoEncoder()
-    model = Model(encoder, parts.head, network.decoder(latent), parts.terms, sizes, parts.views)
+    encoder = network.encoder(parts.augmentation) if latent else NoEncoder()
+    decoder = network.decoder(latent, parts.reading)
+    model = parts.procedure(encoder, parts.head, decoder, parts.terms, sizes, parts.views)
     for module in (model.encoder, model.head, model.decoder):
         network.initialise(module)
+    for term in parts.terms:
+        term.attach(model)
     return model
+
+
+def redraw(module: nn.Module, network: Network) -> None:
+    """Give a module fresh weights, as a new model would have them."""
+    for part in module.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
+    network.initialise(module)
 
 
 class NoEncoder(nn.Module):

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from lab.corpora.batches import TextBatch
 from lab.corpora.vocabulary import BOS, EOS
+from lab.model import Augmentation, Reading
 from lab.posteriors import Sizes
 
 
@@ -38,15 +39,16 @@ class LSTMNetwork:
         return Sizes(
             features=self.hidden,
             latent=self.latent,
+            outputs=self.vocabulary,
             critic_widths=tuple(self.critic_widths),
             head_bias=self.start == "hidden",
         )
 
-    def encoder(self, dropout: float = 0.0) -> nn.Module:
-        """The encoder, with dropout on its word embeddings (the two views of clVAE)."""
-        return LSTMEncoder(self, dropout)
+    def encoder(self, augmentation: Augmentation) -> nn.Module:
+        """The encoder, with noise on its words in training (the two views of clVAE)."""
+        return LSTMEncoder(self, augmentation.dropout)
 
-    def decoder(self, latent: int) -> nn.Module:
+    def decoder(self, latent: int, reading: Reading) -> nn.Module:
         """The decoder of codes [B, latent]."""
         return LSTMDecoder(self, latent)
 

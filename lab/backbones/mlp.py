@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from lab.model import Augmentation, Reading
 from lab.posteriors import Sizes, mlp
 
 ACTIVATIONS = {"elu": nn.ELU, "leaky_relu": nn.LeakyReLU}
@@ -28,20 +29,24 @@ class MLPNetwork:
         return Sizes(
             features=self.categories,
             latent=self.latent,
+            outputs=self.categories,
             head_widths=tuple(self.widths),
             critic_widths=tuple(self.critic_widths),
             activation=ACTIVATIONS[self.activation],
         )
 
-    def encoder(self, dropout: float = 0.0) -> nn.Module:
+    def encoder(self, augmentation: Augmentation) -> nn.Module:
         """The one-hot category itself; the toy's views differ by their noise alone (D25)."""
         return OneHot()
 
     def initialise(self, module: nn.Module) -> None:
         """Leave PyTorch's defaults, as published."""
 
-    def decoder(self, latent: int) -> nn.Module:
-        return MLPDecoder(self, latent)
+    def decoder(self, latent: int, reading: Reading) -> nn.Module:
+        """The decoder of codes [B, latent]. Raises ValueError for dropout of words it never reads."""
+        if reading.word_dropout:
+            raise ValueError("word dropout needs a decoder that reads words; a category has none")
+        return MLPDecoder(self, latent, reading.skip)
 
 
 class OneHot(nn.Module):
@@ -54,15 +59,17 @@ class OneHot(nn.Module):
 class MLPDecoder(nn.Module):
     """K Bernoulli outputs, so the reconstruction is a sum of K cross-entropies, as published."""
 
-    def __init__(self, network: MLPNetwork, latent: int) -> None:
+    def __init__(self, network: MLPNetwork, latent: int, skip: bool) -> None:
         super().__init__()
         self.latent = latent
         activation = ACTIVATIONS[network.activation]
         self.network = mlp(max(latent, 1), tuple(network.widths), network.categories, activation)
+        self.skip = nn.Linear(latent, network.categories, bias=False) if skip else None
 
     def logits(self, z: Tensor) -> Tensor:
         """Scores of the categories [B, K]; without a latent they do not depend on the row."""
-        return self.network(z if z.shape[-1] else z.new_zeros(*z.shape[:-1], 1))
+        logits = self.network(z if z.shape[-1] else z.new_zeros(*z.shape[:-1], 1))
+        return logits if self.skip is None else logits + self.skip(z)
 
     def nll(self, batch: Any, z: Tensor) -> Tensor:
         """-log p(x|z) in nats per row [B]."""

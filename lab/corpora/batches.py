@@ -37,6 +37,17 @@ class TextBatch:
         """What the decoder predicts, [B, T - 1]."""
         return self.tokens[:, 1:]
 
+    @property
+    def real(self) -> torch.Tensor:
+        """Which targets count, bool [B, T - 1]; the rest is padding."""
+        steps = torch.arange(self.tokens.shape[1] - 1, device=self.tokens.device)
+        return steps < self.lengths.unsqueeze(1)
+
+    def symbols(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Row and id of every token to predict, each [N]."""
+        real = self.real
+        return real.nonzero(as_tuple=True)[0], self.targets[real]
+
     def to(self, device: torch.device | str) -> "TextBatch":
         """The same batch on another device."""
         return replace(self, tokens=self.tokens.to(device), lengths=self.lengths.to(device))
@@ -96,6 +107,10 @@ class Batches(Sequence):
 
     def __getitem__(self, i: int) -> TextBatch:
         return make_batch(self.split, self.rows[i])
+
+    def draw(self, rng: np.random.Generator) -> TextBatch:
+        """One of the batches at random."""
+        return self[int(rng.integers(len(self)))]
 
 
 Order = Callable[[np.ndarray, np.ndarray, int, int, int], list[np.ndarray]]

@@ -17,7 +17,6 @@ class KL(Term):
     """
 
     name = "KL"
-    needs = frozenset({"kl"})
 
     def __init__(
         self,
@@ -27,11 +26,13 @@ class KL(Term):
     ) -> None:
         super().__init__(weight)
         self.free, self.per = free, per
+        self.needs = frozenset({"kl per dimension" if free and per == "dimension" else "kl"})
 
     def forward(self, state: State) -> Tensor:
-        kl = state.q.kl_per_dimension()
+        if not self.free:
+            return state.q.kl().mean(-1)
         if self.per == "sentence":
-            total = kl.sum(-1)
+            total = state.q.kl()
             return (total * (total > self.free)).mean(-1)
-        floor = self.free / kl.shape[-1]
-        return (kl * (kl > floor)).sum(-1).mean(-1) if self.free else kl.sum(-1).mean(-1)
+        kl = state.q.kl_per_dimension()
+        return (kl * (kl > self.free / kl.shape[-1])).sum(-1).mean(-1)

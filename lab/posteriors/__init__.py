@@ -1,0 +1,25 @@
+"""Posteriors q(z|x) and the heads that turn encoder features into them."""
+
+from lab.posteriors.base import (
+    Head,
+    NoLatent,
+    Point,
+    Sizes,
+    StandardNormal,
+    mlp,
+    standard_log_prob,
+)
+from lab.posteriors.gaussian import (
+    BatchNormHead,
+    CommittedRateHead,
+    DiagonalGaussian,
+    GaussianHead,
+)
+from lab.posteriors.implicit import ImplicitHead, LinearPushForward, PushForward
+from lab.posteriors.point import PointHead
+
+__all__ = [
+    "BatchNormHead", "CommittedRateHead", "DiagonalGaussian", "GaussianHead", "Head",
+    "ImplicitHead", "LinearPushForward", "NoLatent", "Point", "PointHead", "PushForward", "Sizes",
+    "StandardNormal", "mlp", "standard_log_prob",
+]  # fmt: skip
