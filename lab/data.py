@@ -18,9 +18,10 @@ from lab.runs.writer import items_table
 class Data(Protocol):
     """Batches and the fixed probe set that is dumped every epoch.
 
-    `train` gives a sized iterable whose `draw(rng)` is one more random batch of the epoch, `lengths`
-    the symbols of each training item. A batch has `size`, `indices` (rows of its split), `repeat(n)`, `to(device)` and
-    `symbols()` (row and id of every symbol to predict), and whatever its encoder and decoder read.
+    `train` gives a sized iterable of batches whose `draw(rng)` is one more at random, `lengths` the
+    symbols of each training item. A batch has `size`, `indices` (rows of its split), `repeat(n)`,
+    `to(device)` and `symbols()` (row and id of every symbol to predict), and whatever its encoder
+    and decoder read.
     """
 
     about: dict[str, Any]

@@ -108,6 +108,16 @@ def _pass(
     return (Latents(model.head.family, **arrays) if arrays else None), record
 
 
+def encode(
+    model: Model, data: Data, split: str, rows: np.ndarray, device: torch.device
+) -> np.ndarray:
+    """Posterior means [N, D] of some rows of a split, in no particular order."""
+    with evaluating(model):
+        batches = (model.infer(batch.to(device)).q for batch in data.rows(split, rows))
+        means = [posterior_arrays(model.head.family, q)["mean"] for q in batches]
+    return np.concatenate(means)
+
+
 def check_finite(name: str, values: float | np.ndarray) -> None:
     """Raise Diverged, naming the quantity, if any value is not finite."""
     wrong = np.asarray(values)[~np.isfinite(values)]

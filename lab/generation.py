@@ -17,6 +17,7 @@ from lab.evaluation import evaluating, posterior_arrays
 from lab.methods import parse
 from lab.model import Model
 from lab.runs import Run
+from lab.sampling import CodeDensity
 
 MAX_WORDS = 200  # longest text that is encoded
 
@@ -33,19 +34,25 @@ def load(run: Run) -> "Generator":
         raise UserError(f"{run.id}: {run.label} has no latent space to decode from")
     model = build_model(parse(run.spec).parts(), network_from(run.info["settings"]["network"]))
     checkpoint.load_weights(weights, model)
-    words = run.folder / "checkpoints" / "vocabulary.txt"
-    return Generator(model, Vocabulary.load(words) if words.exists() else None)
+    words, codes = (run.folder / "checkpoints" / n for n in ("vocabulary.txt", "codes.safetensors"))
+    return Generator(
+        model,
+        Vocabulary.load(words) if words.exists() else None,
+        CodeDensity.load(codes) if codes.exists() else None,
+    )
 
 
 @dataclass
 class Generator:
     """A loaded model.
 
-    Without a vocabulary its items are categories, which decode but are not typed.
+    Without a vocabulary its items are categories, which decode but are not typed. With a density of
+    codes it samples from that, otherwise from the prior.
     """
 
     model: Model
     vocabulary: Vocabulary | None
+    codes: CodeDensity | None = None
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Posterior means [N, D] of sentences; implicit posteriors by the mean of their draws.
@@ -74,9 +81,12 @@ class Generator:
             )
 
     def sample(self, count: int, seed: int = 0) -> list[str]:
-        """Greedy texts of `count` draws from the prior."""
-        latent = self.model.decoder.latent
-        return self.decode(np.random.default_rng(seed).standard_normal((count, latent)))
+        """Greedy texts of `count` draws from the prior, or from the density of codes."""
+        if self.codes is not None:
+            return self.decode(self.codes.sample(count, seed))
+        shape = (count, self.model.decoder.latent)
+        generator = torch.Generator().manual_seed(seed)
+        return self.decode(self.model.head.prior.sample(shape, generator=generator).numpy())
 
     def interpolate(
         self, a: str, b: str, steps: int = interpolation.STEPS

@@ -6,22 +6,34 @@ options.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from lab import specs
 from lab.model import Augmentation, Model, Reading, Term
 from lab.posteriors import (
     BatchNormHead,
+    CommittedRateHead,
     GaussianHead,
     Head,
     ImplicitHead,
     NoLatent,
     PointHead,
 )
-from lab.schedules import Cyclic, Linear, constant
+from lab.schedules import Cyclic, Delayed, Linear, constant
 from lab.specs import Method, Range
-from lab.terms import KL, DensityGap, DualKL, InfoNCE
+from lab.terms import (
+    KL,
+    MMD,
+    Adversary,
+    BagOfWords,
+    CodeNorm,
+    DecoderNorm,
+    DensityGap,
+    DualKL,
+    InfoNCE,
+    MutualInformation,
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +52,8 @@ class Parts:
     terms: tuple[Term, ...] = ()
     procedure: Callable[..., Model] = Model
     views: int = 1
-    augmentation: Augmentation = Augmentation()
-    reading: Reading = Reading()
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    reading: Reading = field(default_factory=Reading)
     pretraining: int = 0
     selection: Literal["objective", "nll"] = "objective"
     sampling: Literal["prior", "gaussian", "mixture"] = "prior"
@@ -49,10 +61,12 @@ class Parts:
 
 Weight = Annotated[float, Range(0)]
 Epochs = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1)]
 Count = Annotated[int, Range(1)]
 Temperature = Annotated[float, Range(1e-3)]
 Dropout = Annotated[float, Range(0, 0.99)]
 Contrasted = Literal["z", "h"]
+Sampling = Literal["prior", "gaussian", "mixture"]
 
 
 def lstm_lm() -> Parts:
@@ -72,12 +86,31 @@ def ae(stochastic: bool = False) -> Parts:
     return Parts("AE", GaussianHead() if stochastic else PointHead())
 
 
-def vae(anneal: Epochs = 10, start: Annotated[float, Range(0, 1)] = 0.0) -> Parts:
+def rae(code: Weight = 0.01, decoder: Weight = 1e-4, sampling: Sampling = "mixture") -> Parts:
+    """Regularised autoencoder: norms of code and decoder weights; sampled from a density fitted to
+    the codes afterwards.
+
+    Source: Ghosh et al. 2020, RAE-L2, the work that CEAE sets out from (its appendix A.1).
+    """
+    terms = (CodeNorm(constant(code)), DecoderNorm(constant(decoder)))
+    return Parts("RAE", PointHead(), terms, sampling=sampling)
+
+
+def vae(anneal: Epochs = 10, start: Share = 0.0) -> Parts:
     """VAE with linear KL annealing from `start` to 1 in `anneal` epochs.
 
     Source: Kingma and Welling 2014; Bowman et al. 2016; DG-VAE eq. 1.
     """
     return Parts("VAE", GaussianHead(), (KL(Linear(start, 1, anneal)),))
+
+
+def vae_word_dropout(rate: Share = 0.5, anneal: Epochs = 10) -> Parts:
+    """VAE-0.5: the decoder reads the unknown mark in place of a share `rate` of its words.
+
+    Source: Bowman et al. 2016; VAE-MINE section 5.2, annealed from 0.1.
+    """
+    term = KL(Linear(0.1, 1, anneal))
+    return Parts(f"VAE-{rate:g}", GaussianHead(), (term,), reading=Reading(word_dropout=rate))
 
 
 def beta_vae(beta: Weight = 0.4, anneal: Epochs = 10) -> Parts:
@@ -97,7 +130,7 @@ def cyclic_vae(period: Annotated[float, Range(1)] = 20, rise: Epochs = 10) -> Pa
 
 
 def fb_vae(
-    target: Annotated[float, Range(0)] = 16,
+    target: Weight = 16,
     per: Literal["dimension", "sentence"] = "dimension",
     anneal: Epochs = 10,
 ) -> Parts:
@@ -110,7 +143,27 @@ def fb_vae(
     return Parts(f"FB-VAE ({target:g})", GaussianHead(), (term,))
 
 
-def bn_vae(gamma: Annotated[float, Range(0)] = 1.2, anneal: Epochs = 10) -> Parts:
+def ae_fb(target: Weight = 6, pretrain: Count = 5, anneal: Epochs = 10) -> Parts:
+    """AE+FB: `pretrain` epochs as a stochastic autoencoder, then a fresh decoder and free bits.
+
+    Source: Li et al. 2019; CEAE table 3. `pretrain` counts among the epochs of the training; the
+    published script trains both stages to the end.
+    """
+    weight = Delayed(Linear(0, 1, anneal), pretrain)
+    term = KL(weight, free=target)
+    return Parts(f"AE+FB ({target:g})", GaussianHead(), (term,), pretraining=pretrain)
+
+
+def delta_vae(rate: Weight = 0.15, anneal: Epochs = 10) -> Parts:
+    """δ-VAE: a posterior family whose KL cannot fall below `rate` nats in any dimension.
+
+    Source: Razavi et al. 2019 with an independent prior; DG-VAE section 4.1.
+    """
+    term = KL(Linear(0, 1, anneal))
+    return Parts(f"δ-VAE (δ = {rate:g})", CommittedRateHead(rate), (term,))
+
+
+def bn_vae(gamma: Weight = 1.2, anneal: Epochs = 10) -> Parts:
     """BN-VAE: batch-normalised posterior means with frozen scale `gamma`, so that KL >= D γ² / 2.
 
     Source: Zhu et al. 2020; DG-VAE section 4.1. Its epsilon is 1e-10, not the code's 1e-5, below
@@ -118,6 +171,72 @@ def bn_vae(gamma: Annotated[float, Range(0)] = 1.2, anneal: Epochs = 10) -> Part
     """
     term = KL(Linear(0, 1, anneal))
     return Parts(f"BN-VAE (γ = {gamma:g})", BatchNormHead(gamma), (term,))
+
+
+def bow_vae(weight: Weight = 1.0, per_token: bool = False, anneal: Epochs = 10) -> Parts:
+    """BOW-VAE: z alone must also foretell the sentence's bag of words.
+
+    Source: Zhao et al. 2017; VAE-MINE section 5.2; `per_token` divides by the length, as DG-VAE's
+    code does (D26).
+    """
+    terms = (KL(Linear(0, 1, anneal)), BagOfWords(constant(weight), per_token))
+    return Parts("BOW-VAE", GaussianHead(), terms)
+
+
+def skip_vae(anneal: Epochs = 10) -> Parts:
+    """Skip-VAE: the decoder's output layer reads z besides the decoder's state.
+
+    Source: Dieng et al. 2019; CEAE section 4.3.
+    """
+    term = KL(Linear(0, 1, anneal))
+    return Parts("Skip-VAE", GaussianHead(), (term,), reading=Reading(skip=True))
+
+
+def infovae(alpha: Share = 0.9, scaling: Weight = 10.0, anneal: Epochs = 10) -> Parts:
+    """InfoVAE: the KL weighs 1 - `alpha`, the MMD to the prior `alpha` + `scaling` - 1.
+
+    Source: Zhao et al. 2019, eq. 6 with a Gaussian kernel; VAE-MINE section 5.2, which prints no
+    values.
+    """
+    terms = (
+        KL(Linear(0, 1 - alpha, anneal)),
+        MMD(constant(max(alpha + scaling - 1, 0)), "rbf"),
+    )
+    return Parts("InfoVAE", GaussianHead(), terms)
+
+
+def wae(weight: Weight = 1.0, stochastic: bool = False, samples: Count = 1) -> Parts:
+    """WAE-MMD: MMD between aggregated posterior and prior, of points or with `stochastic` of
+    Gaussians.
+
+    Source: Tolstikhin et al. 2018; DG-VAE appendix A, which uses weight 1 and 32 samples (D7).
+    """
+    head = GaussianHead() if stochastic else PointHead()
+    label = "WAE (stochastic)" if stochastic else "WAE"
+    return Parts(label, head, (MMD(constant(weight), "imq", samples),))
+
+
+def aae(weight: Weight = 1.0, stochastic: bool = False) -> Parts:
+    """AAE: an adversary tells aggregated posterior and prior apart.
+
+    Source: Makhzani et al. 2016; DG-VAE appendix A (D7).
+    """
+    head = GaussianHead() if stochastic else PointHead()
+    label = "AAE (stochastic)" if stochastic else "AAE"
+    return Parts(label, head, (Adversary(constant(weight)),))
+
+
+def vae_mine(
+    alpha: Weight = 2.0, gradient: bool = True, published: bool = False, anneal: Epochs = 10
+) -> Parts:
+    """VAE-MINE: maximises `alpha` times a lower bound of the mutual information beside the ELBO.
+
+    Source: VAE-MINE eq. 12 and 17, algorithm 1; `published` takes ξ as eq. 13 prints it (D33), and
+    without `gradient` the encoder does not see the bound (eq. 18).
+    """
+    information = MutualInformation(constant(alpha), gradient, published)
+    terms = (KL(Linear(0.1, 1, anneal)), information)
+    return Parts(f"VAE-MINE (α = {alpha:g})", GaussianHead(), terms)
 
 
 def dg_vae(
@@ -162,53 +281,63 @@ def clvae(
     linear: bool = False,
     temperature: Temperature = 0.05,
     dropout: Dropout = 0.3,
+    swap: Dropout = 0.0,
     on: Contrasted = "z",
     anneal: Epochs = 9,
 ) -> Parts:
-    """clVAE: iVAE and a contrast between two dropout views of each sentence.
+    """clVAE: iVAE and a contrast between two views of each sentence, by `dropout` or `swap`.
 
-    Source: clVAE eq. 8 to 11; temperature and weight from the code (D22).
+    Source: clVAE eq. 8 to 11; temperature and weight from the code (D22); the paper's swap has
+    probability 0.1 (D23).
     """
     term = DualKL(Linear(0.1, 1, anneal), joint=True)
-    return _contrastive("clVAE", linear, term, temperature, dropout, on)
+    contrast = InfoNCE(CONTRAST, temperature, on)
+    return _contrastive("clVAE", linear, term, contrast, dropout, swap)
 
 
 def clvae_mi(
     linear: bool = False,
     temperature: Temperature = 0.05,
     dropout: Dropout = 0.3,
+    swap: Dropout = 0.0,
     on: Contrasted = "z",
     anneal: Epochs = 9,
 ) -> Parts:
     """clVAE on the aggregated posterior: iVAE-MI and the contrast.
 
-    Source: clVAE eq. 12; D22.
+    Source: clVAE eq. 12; D22, D23.
     """
     term = DualKL(Linear(0.1, 1, anneal), joint=False)
-    return _contrastive("clVAE-MI", linear, term, temperature, dropout, on)
+    contrast = InfoNCE(CONTRAST, temperature, on)
+    return _contrastive("clVAE-MI", linear, term, contrast, dropout, swap)
 
 
 def clvae_plus(
     linear: bool = False,
     temperature: Temperature = 0.05,
     dropout: Dropout = 0.3,
+    swap: Dropout = 0.0,
     on: Contrasted = "z",
     squared: bool = True,
+    strangers: Annotated[int, Range(0, 100)] = 0,
     published: bool = False,
     anneal: Epochs = 9,
 ) -> Parts:
     """clVAE⁺: the critic learns by the circle loss, with L_SQ unless `squared` is off.
 
-    Source: clVAE eq. 13, 15, 17 to 19; `published` doubles the exponential (D17, D18, D20).
+    Source: clVAE eq. 13, 15, 17 to 19; `published` doubles the exponential (D17, D18, D20) and
+    `strangers=3` adds its random negatives (D19).
     """
     term = DualKL(Linear(0.1, 1, anneal), True, "circle", squared, published)
-    return _contrastive("clVAE⁺", linear, term, temperature, dropout, on)
+    contrast = InfoNCE(CONTRAST, temperature, on, strangers=strangers)
+    return _contrastive("clVAE⁺", linear, term, contrast, dropout, swap)
 
 
 def clvae_plus_mi(
     linear: bool = False,
     temperature: Temperature = 0.05,
     dropout: Dropout = 0.3,
+    swap: Dropout = 0.0,
     on: Contrasted = "z",
     squared: bool = True,
     mean_row: bool = False,
@@ -221,7 +350,12 @@ def clvae_plus_mi(
     Source: clVAE eq. 14, 16 to 19; D17 to D20.
     """
     term = DualKL(Linear(0.1, 1, anneal), False, "circle", squared, published)
-    return _contrastive("clVAE⁺-MI", linear, term, temperature, dropout, on, mean_row)
+    contrast = InfoNCE(CONTRAST, temperature, on, mean_row)
+    return _contrastive("clVAE⁺-MI", linear, term, contrast, dropout, swap)
+
+
+# The published loss sums two reconstructions; in mean form the contrast weighs a half.
+CONTRAST = constant(0.5)
 
 
 def _implicit(label: str, linear: bool, *terms: Term, **options: Any) -> Parts:
@@ -230,23 +364,19 @@ def _implicit(label: str, linear: bool, *terms: Term, **options: Any) -> Parts:
 
 
 def _contrastive(
-    label: str,
-    linear: bool,
-    dual: DualKL,
-    temperature: float,
-    dropout: float,
-    on: Literal["z", "h"],
-    mean_row: bool = False,
+    label: str, linear: bool, dual: DualKL, contrast: InfoNCE, dropout: float, swap: float
 ) -> Parts:
-    # The published loss sums two reconstructions; in mean form the contrast weighs a half.
-    contrast = InfoNCE(constant(0.5), temperature, on, mean_row)
-    return _implicit(label, linear, dual, contrast, views=2, augmentation=Augmentation(dropout))
+    augmentation = Augmentation(dropout, swap)
+    return _implicit(label, linear, dual, contrast, views=2, augmentation=augmentation)
 
 
 METHODS: dict[str, Callable[..., Parts]] = {
     factory.__name__: factory
     for factory in (
-        lstm_lm, ae, vae, beta_vae, cyclic_vae, fb_vae, bn_vae, dg_vae,
+        lstm_lm, ae, rae,
+        vae, vae_word_dropout, beta_vae, cyclic_vae, fb_vae, ae_fb,
+        delta_vae, bn_vae, bow_vae, skip_vae,
+        infovae, wae, aae, vae_mine, dg_vae,
         ivae, ivae_mi, clvae, clvae_mi, clvae_plus, clvae_plus_mi,
     )
 }  # fmt: skip

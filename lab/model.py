@@ -49,6 +49,7 @@ class Term(nn.Module):
     name: str = "term"
     needs: frozenset[str] = frozenset()
     least_rows: int = 1
+    least_views: int = 1
     critic_steps: int = 0
 
     def __init__(self, weight: Schedule = constant(1.0)) -> None:  # noqa: B008 (frozen)
@@ -141,6 +142,8 @@ class Model(nn.Module):
         for term in terms:
             if missing := term.needs - head.abilities:
                 raise ValueError(f"{term.name} needs {', '.join(missing)} of {type(head).__name__}")
+            if term.least_views > views:
+                raise ValueError(f"{term.name} needs {term.least_views} views, there is {views}")
             term.build(sizes)
 
     def check(self, batch_size: int) -> None:

@@ -46,6 +46,20 @@ class Cyclic:
         return f"{Linear(self.start, self.stop, self.rise)}, again every {self.period:g}"
 
 
+@dataclass(frozen=True)
+class Delayed:
+    """Another schedule that starts after `wait` epochs; 0 until then."""
+
+    schedule: Schedule
+    wait: float
+
+    def __call__(self, time: float) -> float:
+        return self.schedule(time - self.wait) if time >= self.wait else 0.0
+
+    def __str__(self) -> str:
+        return f"0 for {self.wait:g} epochs, then {self.schedule}"
+
+
 def constant(value: float) -> Linear:
     """The same weight at all times."""
     return Linear(value, value, 0)

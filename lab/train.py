@@ -15,7 +15,7 @@ from lab import checkpoint
 from lab.backbones import Network, build_model, redraw
 from lab.data import Data
 from lab.errors import UserError
-from lab.evaluation import STORED_SAMPLES, Diverged, evaluate, evaluating
+from lab.evaluation import STORED_SAMPLES, Diverged, encode, evaluate, evaluating
 from lab.interpolation import interpolation_records
 from lab.methods import Method
 from lab.model import Model, Update
@@ -23,8 +23,11 @@ from lab.optimise import Meter, Optimisers
 from lab.runs import Latents, RunWriter, open_run
 from lab.runs.figures import take
 from lab.runs.layout import run_file
+from lab.sampling import CodeDensity
 from lab.schedules import END
 from lab.settings import Progress, Settings
+
+CODES = 10_000  # training items that a density of codes is fitted to
 
 
 class Trainer:
@@ -269,10 +272,19 @@ class Trainer:
         """The figures of the best epoch on the test split, with many importance samples."""
         checkpoint.load_weights(self.folder / "checkpoints" / "best.safetensors", self.model)
         settings = self.settings
+        if self.parts.sampling != "prior":
+            self._fit_codes()
         subset = _subset(self.data.count("test"), settings.final_items, settings.seed)
         _, record = self._evaluate("test", subset, settings.final_samples)
         final = {"split": "test", "final": True, **record}
         writer.write_epoch(self.progress.best_epoch, None, [final])
+
+    def _fit_codes(self) -> None:
+        """Fit the density that this method generates from to codes of the training set."""
+        rows = _subset(self.data.count("train"), CODES, self.settings.seed)
+        codes = encode(self.model, self.data, "train", rows, self.device)
+        density = CodeDensity.fit(codes, self.parts.sampling)
+        density.save(self.folder / "checkpoints" / "codes.safetensors")
 
     def _show(self, bar: tqdm, loss: float, record: dict[str, float]) -> None:
         keys = {

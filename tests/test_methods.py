@@ -21,19 +21,24 @@ from lab.settings import Settings
 from lab.specs import Method
 from lab.terms import KL
 from lab.train import Trainer
+from tests.catalogue import SPECS, serves_the_toy
 
-BOTH = pytest.mark.parametrize("world", ["text", "toy"])
 EVERY = pytest.mark.parametrize("name", METHODS)
+EVERY_SPEC = pytest.mark.parametrize("spec", SPECS)
+EVERYWHERE = pytest.mark.parametrize(
+    ("spec", "world"),
+    [(s, "text") for s in SPECS] + [(s, "toy") for s in SPECS if serves_the_toy(s)],
+)
 
 
 @pytest.fixture
 def make(request, text_data, text_network, toy_data, toy_network):
     """A seeded model of a method and a batch for it, on text or on the toy."""
 
-    def build(name: str, world: str):
+    def build(spec: str, world: str):
         data, network = (text_data, text_network) if world == "text" else (toy_data, toy_network)
         torch.manual_seed(0)
-        model = build_model(parse(name).parts(), network)
+        model = build_model(parse(spec).parts(), network)
         return model, next(iter(data.train(1))), data, network
 
     return build
@@ -54,7 +59,7 @@ def test_spec_round_trips(beta, anneal):
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("nothing", "unknown method 'nothing'; there are lstm_lm, ae, vae"),
+        ("nothing", "unknown method 'nothing'; there are lstm_lm, ae, rae, vae"),
         ("vae(beta=1)", "vae has no option 'beta'; its options: anneal, start"),
         ("beta_vae(beta=-1)", "beta=-1 must be float, at least 0"),
         ("beta_vae(beta=1e999)", "must be float"),
@@ -95,11 +100,10 @@ def test_a_term_that_the_posterior_cannot_serve_is_refused_at_once(toy_network):
         build_model(parts, toy_network)
 
 
-@BOTH
-@EVERY
-def test_each_update_changes_only_its_players(make, name, world, tmp_path):
-    _, batch, data, network = make(name, world)
-    trainer = Trainer(parse(name), network, data, Settings(lr=0.1, critic_lr=0.1), tmp_path)
+@EVERYWHERE
+def test_each_update_changes_only_its_players(make, spec, world, tmp_path):
+    _, batch, data, network = make(spec, world)
+    trainer = Trainer(parse(spec), network, data, Settings(lr=0.1, critic_lr=0.1), tmp_path)
     model = trainer.model.train()
     for update in model.updates(batch, 0.5, lambda: batch):
         players = {p for module in update.players for p in module.parameters() if p.requires_grad}
@@ -125,21 +129,20 @@ def test_modules_that_are_only_clipped_over_stay_as_they_are(make, tmp_path):
     assert all(p.grad is None for p in model.parameters())
 
 
-@EVERY
-def test_all_parameters_are_somebodys(make, name):
-    model, _, _, _ = make(name, "text")
+@EVERY_SPEC
+def test_all_parameters_are_somebodys(make, spec):
+    model, _, _, _ = make(spec, "text")
     owned = {p for m in (*model.players(), *model.critics()) for p in m.parameters()}
     assert set(model.parameters()) == owned
 
 
-@BOTH
-@EVERY
-def test_a_short_training_lowers_the_reconstruction(name, world, make, tmp_path):
-    _, _, data, network = make(name, world)
+@EVERYWHERE
+def test_a_short_training_lowers_the_reconstruction(spec, world, make, tmp_path):
+    _, _, data, network = make(spec, world)
     settings = Settings(
         epochs=2, lr=2e-2, nll_items=8, nll_samples=2, final_items=8, final_samples=2
     )
-    trainer = Trainer(parse(name), network, data, settings, tmp_path / "run", progress_bar=False)
+    trainer = Trainer(parse(spec), network, data, settings, tmp_path / "run", progress_bar=False)
     assert trainer.run() == "finished"
     from lab.runs import open_run
 

@@ -14,13 +14,14 @@ import torch
 from safetensors.torch import load_file
 
 from lab.errors import UserError
-from lab.methods import METHODS, parse
+from lab.methods import parse
 from lab.model import Model
 from lab.runs import RunWriter, open_run
 from lab.schedules import END
 from lab.settings import Settings
 from lab.terms import KL
 from lab.train import Trainer
+from tests.catalogue import SPECS
 
 QUICK = {"nll_items": 8, "nll_samples": 2, "final_items": 8, "final_samples": 2}
 
@@ -241,7 +242,7 @@ def test_annealing_follows_the_clock_of_text_and_is_over_at_once_on_the_toy(
 GOLDEN = Path(__file__).parent / "golden.json"
 
 
-@pytest.mark.parametrize("spec", METHODS)
+@pytest.mark.parametrize("spec", SPECS)
 def test_a_tiny_training_gives_the_recorded_figures(spec, trainer):
     """Recorded figures change only on purpose: LATENTLAB_GOLDEN=write records them anew."""
     run = trainer(spec)

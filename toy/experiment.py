@@ -48,8 +48,12 @@ def trainer(
 
 
 def _check_options(method: Method) -> None:
-    """Refuse what would silently do nothing: annealing, dropout of words, contrast of features."""
+    """Refuse what would silently do nothing: annealing, stages, noise on words, contrast of
+    features.
+    """
+    if method.parts().pretraining:
+        raise UserError(f"{method.spec}: trains in two stages of epochs, which the toy has not")
     defaults = parse(method.name).options
-    for name in ("anneal", "start", "period", "rise", "dropout", "on"):
+    for name in ("anneal", "start", "period", "rise", "dropout", "swap", "on"):
         if name in method.options and method.options[name] != defaults[name]:
             raise UserError(f"{method.spec}: {name} has no effect on the toy; leave it out")

@@ -43,7 +43,7 @@ class MLPNetwork:
         """Leave PyTorch's defaults, as published."""
 
     def decoder(self, latent: int, reading: Reading) -> nn.Module:
-        """The decoder of codes [B, latent]. Raises ValueError for dropout of words it never reads."""
+        """The decoder of codes [B, latent]. Raises ValueError for dropout of unread words."""
         if reading.word_dropout:
             raise ValueError("word dropout needs a decoder that reads words; a category has none")
         return MLPDecoder(self, latent, reading.skip)
