@@ -142,17 +142,10 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _methods(options: argparse.Namespace) -> None:
-    from lab.methods import METHODS, describe
+    from lab import listings
 
-    listed = [describe(name) for name in METHODS]
-    if options.json:
-        print(json.dumps(listed, ensure_ascii=False))
-        return
-    for method in listed:
-        print(f"{method['name']:14} {method['about']}")
-        for name, option in method["options"].items():
-            print(f"{'':16}{name} = {option['default']!r}  ({option['type']})")
-        print(f"{'':16}{method['source']}")
+    form = "json" if options.json else "markdown" if options.markdown else "text"
+    print(listings.METHODS[form]())
 
 
 def _corpora(options: argparse.Namespace) -> None:
@@ -167,19 +160,25 @@ def _corpora(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
+    from lab import listings
     from lab.methods import describe, parse
 
     method = parse(options.spec)
-    parts = method.parts()
+    parts, about = method.parts(), describe(method.name)
     shown = {
         "spec": method.spec,
         "label": parts.label,
+        "about": about["about"],
         "head": type(parts.head).__name__,
         "views": parts.views,
         "terms": {t.name: f"weight {t.weight}" for t in parts.terms},
         "critic steps": {t.name: t.critic_steps for t in parts.terms if t.critic_steps},
+        "procedure": listings.procedure(parts),
+        "decoder": listings.changes(parts.reading),
+        "encoder": listings.changes(parts.augmentation),
         "selected by": parts.selection,
-        "source": describe(method.name)["source"],
+        "samples from": parts.sampling,
+        "source": about["source"],
     }
     if options.json:
         print(json.dumps(shown, ensure_ascii=False))

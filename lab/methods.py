@@ -370,16 +370,18 @@ def _contrastive(
     return _implicit(label, linear, dual, contrast, views=2, augmentation=augmentation)
 
 
-METHODS: dict[str, Callable[..., Parts]] = {
-    factory.__name__: factory
-    for factory in (
-        lstm_lm, ae, rae,
-        vae, vae_word_dropout, beta_vae, cyclic_vae, fb_vae, ae_fb,
-        delta_vae, bn_vae, bow_vae, skip_vae,
-        infovae, wae, aae, vae_mine, dg_vae,
-        ivae, ivae_mi, clvae, clvae_mi, clvae_plus, clvae_plus_mi,
-    )
-}  # fmt: skip
+FAMILIES: dict[str, tuple[Callable[..., Parts], ...]] = {
+    "No latent, no KL": (lstm_lm, ae, rae),
+    "Weights of the KL": (vae, vae_word_dropout, beta_vae, cyclic_vae, fb_vae, ae_fb),
+    "Restricted posteriors": (delta_vae, bn_vae),
+    "Decoder": (bow_vae, skip_vae),
+    "Discrepancy of the aggregated posterior": (infovae, wae, aae),
+    "Implicit posteriors": (ivae, ivae_mi),
+    "Contrast between views": (clvae, clvae_mi, clvae_plus, clvae_plus_mi),
+    "Mutual information": (vae_mine,),
+    "Density gap": (dg_vae,),
+}
+METHODS = {factory.__name__: factory for family in FAMILIES.values() for factory in family}
 
 
 def parse(spec: str) -> Method:

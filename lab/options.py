@@ -1,6 +1,7 @@
 """The options of the `latentlab` commands."""
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,13 +36,22 @@ _positive = _whole(1, 10**9)
 
 
 def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
+    if not 0 < (value := _number(text)) < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
+
+
+def _share(text: str) -> float:
+    if not 0 <= (value := _number(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _renamed(text: str) -> tuple[str, str]:
@@ -67,7 +77,9 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("corpus", help="a corpus name (see `latentlab corpora`) or a folder of text")
     sub.add_argument("spec", help="a method, e.g. 'bn_vae(gamma=0.9)' (see `latentlab methods`)")
     sub.add_argument(
-        "--preset", help="sizes and settings by name (default: the corpus's own, else small)"
+        "--preset",
+        help="sizes and settings by name (see `latentlab presets`); a corpus name takes those of "
+        "the method's paper (default: the corpus's own, else small)",
     )
     sub.add_argument("--epochs", type=_positive)
     sub.add_argument("--batch-size", type=_positive)
@@ -75,9 +87,12 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
         "--order", choices=("exact", "bucket", "random"), help="which sentences share a batch"
     )
     sub.add_argument("--optimiser", choices=("adam", "sgd"))
-    sub.add_argument("--patience", type=_positive, help="stale epochs before the rate decays")
-    for name in ("embedding", "hidden", "latent"):
-        sub.add_argument(f"--{name}", type=_positive, help=f"{name} size")
+    sub.add_argument("--critic-lr", type=_rate, help="learning rate of critics")
+    sub.add_argument(
+        "--patience", type=_whole(0, 10**9), help="stale epochs before the rate decays; 0: never"
+    )
+    sub.add_argument("--clip", type=_rate, help="largest norm of a gradient")
+    _network_options(sub)
     sub.add_argument(
         "--data", type=Path, help="folder that holds the named corpora (or LATENTLAB_DATA)"
     )
@@ -87,6 +102,18 @@ def _train_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--limit", type=_positive, help="train on this many sentences")
     sub.add_argument("--device", default="auto", help="auto, cpu or cuda")
     _common_training(sub)
+
+
+def _network_options(sub: argparse.ArgumentParser) -> None:
+    for name in ("encoder", "decoder"):
+        sub.add_argument(f"--{name}", choices=("lstm", "gru", "transformer"))
+    for name in ("embedding", "hidden", "latent"):
+        sub.add_argument(f"--{name}", type=_positive, help=f"{name} size")
+    sub.add_argument("--layers", type=_positive, help="layers of encoder and decoder each")
+    sub.add_argument("--heads", type=_positive, help="attention heads of a transformer")
+    sub.add_argument("--positions", choices=("learned", "rotary"), help="of a transformer")
+    sub.add_argument("--dropout", type=_share, help="dropout of the decoder")
+    sub.add_argument("--init", type=_rate, help="weights start uniform within ± this")
 
 
 def _toy_options(sub: argparse.ArgumentParser) -> None:
@@ -145,6 +172,11 @@ def _export_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true")
 
 
+def _methods_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--markdown", action="store_true", help="as the page docs/methods.md")
+    _listing_options(sub)
+
+
 def _listing_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true")
 
@@ -172,7 +204,7 @@ COMMANDS = {
     "figures": ("draw the papers' figures from runs", _figure_options),
     "import": ("make a run folder of another model's latents", _import_options),
     "export": ("write a run for other tools", _export_options),
-    "methods": ("list the methods with their options and sources", _listing_options),
+    "methods": ("list the methods with their options and sources", _methods_options),
     "corpora": ("list the corpora that have names", _listing_options),
     "show": ("show what a method consists of", _show_options),
 }

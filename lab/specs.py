@@ -53,6 +53,12 @@ class Method:
     def label(self) -> str:
         return self.parts().label
 
+    @property
+    def about(self) -> str:
+        """The spec, what the method is, and its source, for tooltips."""
+        words = describe(self.factory)
+        return f"{self.spec}: {words['about']} Source: {words['source']}"
+
 
 def parse(spec: str, factories: Factories) -> Method:
     """Read "name" or "name(option=value, ...)". Raises UserError that lists what exists."""

@@ -114,6 +114,7 @@ class Trainer:
         return start | {
             "spec": self.method.spec,
             "label": self.method.label,
+            "about": self.method.about,
             "corpus": self.data.about,
             "seed": self.settings.seed,
             "settings": {

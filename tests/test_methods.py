@@ -21,7 +21,7 @@ from lab.settings import Settings
 from lab.specs import Method
 from lab.terms import KL
 from lab.train import Trainer
-from tests.catalogue import SPECS, serves_the_toy
+from catalogue import SPECS, serves_the_toy
 
 EVERY = pytest.mark.parametrize("name", METHODS)
 EVERY_SPEC = pytest.mark.parametrize("spec", SPECS)

@@ -21,7 +21,7 @@ from lab.schedules import END
 from lab.settings import Settings
 from lab.terms import KL
 from lab.train import Trainer
-from tests.catalogue import SPECS
+from catalogue import SPECS
 
 QUICK = {"nll_items": 8, "nll_samples": 2, "final_items": 8, "final_samples": 2}
 

@@ -59,7 +59,7 @@ def heading(run: Run, when: str) -> list[Component]:
     """A column's head: method, where it was trained, where the picture stands."""
     place = f"{run.corpus} · seed {run.seed}"
     return [
-        html.H3([swatch(run.spec), html.Span(run.label, title=run.spec)]),
+        html.H3([swatch(run.spec), html.Span(run.label, title=run.about)]),
         html.Div([html.Span(place), html.Span(when), status(run)], className="where"),
     ]
 

@@ -63,7 +63,7 @@ def rows(view: View) -> list[dict[str, Any]]:
 
 def _row(view: View, run: Run) -> dict[str, Any]:
     record = {
-        "id": run.id, "label": run.label, "spec": run.spec, "colour": look.colour(run.spec),
+        "id": run.id, "label": run.label, "about": run.about, "colour": look.colour(run.spec),
         "corpus": run.corpus,
         "seed": run.seed, "status": run.status, "epoch": run.info.get("epoch") or 0,
         "progress": _progress(run),
@@ -89,7 +89,7 @@ def _columns() -> list[dict[str, Any]]:
     figures = {q: _figure(q) for q in FIGURES}
     last = [figures.pop(q) for q in AFTER_VERDICT]
     return [
-        _column("label", "Method", 180, cellRenderer="Method", tooltipField="spec", pinned="left"),
+        _column("label", "Method", 180, cellRenderer="Method", tooltipField="about", pinned="left"),
         _column("corpus", "Corpus", 90),
         _column("seed", "Seed", 70, type="rightAligned"),
         _column("status", "Status", 104, cellRenderer="Status"),

@@ -62,6 +62,11 @@ class Run:
         return self.info.get("label", self.spec)
 
     @property
+    def about(self) -> str:
+        """The method in a sentence, with its source, if the run recorded it; else its spec."""
+        return self.info.get("about", self.spec)
+
+    @property
     def corpus(self) -> str:
         return self.info["corpus"]["name"]
 
