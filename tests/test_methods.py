@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from catalogue import SPECS, serves_the_toy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +22,6 @@ from lab.settings import Settings
 from lab.specs import Method
 from lab.terms import KL
 from lab.train import Trainer
-from catalogue import SPECS, serves_the_toy
 
 EVERY = pytest.mark.parametrize("name", METHODS)
 EVERY_SPEC = pytest.mark.parametrize("spec", SPECS)

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
+from lab.backbones import build_model
+from lab.methods import Parts
 from lab.model import State
 from lab.posteriors import (
     BatchNormHead,
@@ -343,3 +345,36 @@ def test_gaussian_head_without_bias_maps_zero_to_the_prior():
 def test_schedules_pass_their_points(schedule, points):
     for time, weight in points.items():
         assert schedule(time) == pytest.approx(weight)
+
+
+def test_strangers_are_further_negatives_in_every_direction():
+    torch.manual_seed(0)
+    first, second = torch.randn(2, 4, 3).double()
+    z = torch.cat([first, second])
+    drawn = state(Point(z), z, views=2)
+    term = InfoNCE(ONE, 0.5, strangers=3)
+    torch.manual_seed(1)
+    value = term(drawn)
+    torch.manual_seed(1)
+    rows = torch.nn.functional.normalize(
+        torch.cat([second, torch.randn(12, 3, dtype=torch.float64)]), dim=-1
+    )
+    scores = torch.nn.functional.normalize(first, dim=-1) @ rows.T / 0.5
+    torch.testing.assert_close(value, -scores.log_softmax(-1)[:, :4].diagonal().mean())
+
+
+@pytest.mark.parametrize("marginal", [True, False])
+def test_density_gap_of_a_batch_that_matches_the_prior_is_near_zero(marginal):
+    torch.manual_seed(0)
+    spread = 0.6
+    mean = math.sqrt(1 - spread**2) * torch.randn(2000, 2)
+    q = DiagonalGaussian(mean, torch.full_like(mean, 2 * math.log(spread)))
+    gap = float(DensityGap(ONE, marginal, None, 2)(state(q)))
+    assert abs(gap) < 0.02
+    assert float(q.kl().mean()) > 0.6
+
+
+def test_a_contrast_needs_two_views(text_network):
+    parts = Parts("one view", GaussianHead(), (InfoNCE(ONE, 0.1, "h"),))
+    with pytest.raises(ValueError, match="contrast needs 2 views, there is 1"):
+        build_model(parts, text_network)
