@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lab.backbones import LSTMNetwork, MLPNetwork
+from lab.backbones import MLPNetwork, TextNetwork
 from lab.corpora import Corpus, load
 from lab.data import TextData
 from toy.categories import CategoryData
@@ -22,8 +22,8 @@ def text_data(corpus: Corpus) -> TextData:
 
 
 @pytest.fixture
-def text_network(corpus: Corpus) -> LSTMNetwork:
-    return LSTMNetwork(
+def text_network(corpus: Corpus) -> TextNetwork:
+    return TextNetwork(
         len(corpus.vocabulary), embedding=8, hidden=12, latent=4, init=0.1, critic_widths=(8,)
     )
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.distributions import MultivariateNormal
 
 from lab import metrics
-from lab.backbones import LSTMNetwork, build_model
+from lab.backbones import TextNetwork, build_model
 from lab.corpora import load
 from lab.data import TextData
 from lab.evaluation import (
@@ -132,7 +132,7 @@ def test_exact_figures_of_a_shared_gaussian_match_torch_and_the_diagonal_case():
 def test_on_lstm2d_the_bounds_lie_on_their_side_of_the_true_likelihood():
     corpus = load("lstm2d", sentences=600, valid=64, test=8)
     data = TextData(corpus, batch_size=32)
-    network = LSTMNetwork(
+    network = TextNetwork(
         len(corpus.vocabulary), embedding=16, hidden=32, latent=2, init=0.1, dropout=0.0
     )
     torch.manual_seed(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.backbones import LSTMNetwork, build_model
+from lab.backbones import TextNetwork, build_model
 from lab.corpora.batches import make_batch
 from lab.corpora.corpus import Split
 from lab.errors import UserError
@@ -94,7 +94,7 @@ def test_a_toy_run_decodes_categories_and_encodes_no_text(tmp_path, toy_data, to
 @pytest.mark.parametrize("start", ["cell", "hidden"])
 def test_padding_changes_no_likelihood(start):
     torch.manual_seed(0)
-    network = LSTMNetwork(20, embedding=6, hidden=8, latent=3, start=start)
+    network = TextNetwork(20, embedding=6, hidden=8, latent=3, start=start)
     model = build_model(parse("vae").parts(), network).eval()
     ids = np.array([4, 5, 6, 7, 8, 9, 10], np.int32)
     split = Split.of(ids, [2, 5], {})
@@ -109,7 +109,7 @@ def test_padding_changes_no_likelihood(start):
 
 def test_the_likelihood_of_all_short_sentences_sums_to_at_most_one():
     torch.manual_seed(0)
-    network = LSTMNetwork(6, embedding=4, hidden=5, latent=2, init=0.5)
+    network = TextNetwork(6, embedding=4, hidden=5, latent=2, init=0.5)
     decoder = build_model(parse("vae").parts(), network).eval().decoder
     # Every id but the end mark, so that lengths 0 to 2 are all there is below the rest.
     words = [1, 4, 5, 3, 0]
@@ -134,7 +134,7 @@ def decoder_mass_beyond(decoder, length: int) -> float:
                 total += probability
                 continue
             inputs = torch.cat([decoder.embedding(torch.tensor([[token]])), z.unsqueeze(1)], -1)
-            outputs, after = decoder.lstm(inputs, state)
+            outputs, after = decoder.cells(inputs, state)
             following = decoder.output(outputs[:, 0]).softmax(-1)[0].tolist()
             for word in (0, 1, 3, 4, 5):
                 stack.append(((*prefix, word), after, word, probability * following[word]))

@@ -257,7 +257,7 @@ def test_a_run_tells_everything_needed_to_repeat_it(trainer):
     written = open_run(run.folder)
     settings = written.info["settings"]
     assert settings["options"] == {"beta": 0.5, "anneal": 10.0}
-    assert settings["network"]["kind"] == "lstm"
+    assert settings["network"]["kind"] == "text"
     assert settings["training"]["lr"] == 1e-2
     assert written.info["corpus"]["fingerprint"]
     assert written.info["versions"]["torch"] == torch.__version__

@@ -1,24 +1,45 @@
 """Encoders and decoders, and the model of a method over them."""
 
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lab.backbones.lstm import LSTMNetwork
 from lab.backbones.mlp import MLPNetwork
+from lab.backbones.text import TextNetwork
+from lab.errors import UserError
 from lab.methods import Parts
 from lab.model import Model
 
-Network = LSTMNetwork | MLPNetwork
-NETWORKS = {n.kind: n for n in (LSTMNetwork, MLPNetwork)}
+Network = TextNetwork | MLPNetwork
+NETWORKS: dict[str, type[Network]] = {n.kind: n for n in (TextNetwork, MLPNetwork)}
 
 
 def network_from(settings: Mapping[str, Any]) -> Network:
-    """The network that a run's settings name by its kind and fields."""
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k != "kind"}
-    return NETWORKS[settings["kind"]](**fields)
+    """The network that a run's settings name by its kind and fields.
+
+    Raises UserError for settings that this version does not know.
+    """
+    kind = settings.get("kind")
+    if kind not in NETWORKS:
+        raise _unreadable("kind", f"is {kind!r}, not one of {', '.join(NETWORKS)}")
+    known = {f.name: f for f in fields(NETWORKS[kind])}
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k != "kind"}
+    for name in given.keys() - known.keys():
+        raise _unreadable(name, "is unknown")
+    for name, known_field in known.items():
+        if known_field.default is MISSING and name not in given:
+            raise _unreadable(name, "is missing")
+    return NETWORKS[kind](**given)
+
+
+def _unreadable(name: str, what: str) -> UserError:
+    return UserError(
+        f"network setting {name!r} {what}; the run was written by another version of Latent Lab, "
+        "so train it anew"
+    )
 
 
 def build_model(parts: Parts, network: Network) -> Model:
@@ -28,8 +49,8 @@ def build_model(parts: Parts, network: Network) -> Model:
     """
     sizes = network.sizes()
     latent = parts.head.width(sizes.latent)
-    encoder = network.encoder(parts.augmentation) if latent else NoEncoder()
-    decoder = network.decoder(latent, parts.reading)
+    encoder = network.build_encoder(parts.augmentation) if latent else NoEncoder()
+    decoder = network.build_decoder(latent, parts.reading)
     model = parts.procedure(encoder, parts.head, decoder, parts.terms, sizes, parts.views)
     for module in (model.encoder, model.head, model.decoder):
         network.initialise(module)

@@ -35,14 +35,14 @@ class MLPNetwork:
             activation=ACTIVATIONS[self.activation],
         )
 
-    def encoder(self, augmentation: Augmentation) -> nn.Module:
+    def build_encoder(self, augmentation: Augmentation) -> nn.Module:
         """The one-hot category itself; the toy's views differ by their noise alone (D25)."""
         return OneHot()
 
     def initialise(self, module: nn.Module) -> None:
         """Leave PyTorch's defaults, as published."""
 
-    def decoder(self, latent: int, reading: Reading) -> nn.Module:
+    def build_decoder(self, latent: int, reading: Reading) -> nn.Module:
         """The decoder of codes [B, latent]. Raises ValueError for dropout of unread words."""
         if reading.word_dropout:
             raise ValueError("word dropout needs a decoder that reads words; a category has none")
