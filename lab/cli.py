@@ -148,6 +148,13 @@ def _methods(options: argparse.Namespace) -> None:
     print(listings.METHODS[form]())
 
 
+def _presets(options: argparse.Namespace) -> None:
+    from lab.presets import PRESETS, describe, listing
+
+    described = [describe(name) for name in PRESETS]
+    print(json.dumps(described, ensure_ascii=False) if options.json else listing())
+
+
 def _corpora(options: argparse.Namespace) -> None:
     from lab.corpora import names
 
@@ -203,6 +210,7 @@ COMMANDS = {
     "import": _import,
     "export": _export,
     "methods": _methods,
+    "presets": _presets,
     "corpora": _corpora,
     "show": _show,
 }

@@ -3,16 +3,18 @@
 import dataclasses
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
-from lab.backbones import LSTMNetwork
+from lab.backbones import TextNetwork
 from lab.corpora import load
+from lab.corpora.catalogue import SYNTHETIC
 from lab.data import TextData
 from lab.errors import UserError
 from lab.methods import parse
-from lab.presets import PRESETS, Preset, preset
+from lab.presets import CUTS, PRESETS, Preset, choose
 from lab.settings import Settings
 from lab.train import Trainer
 
@@ -24,23 +26,22 @@ def text_trainer(options: Namespace) -> Trainer:
     """
     method = parse(options.spec)
     device = resolve_device(options.device)
+    if options.optimiser and not options.lr:
+        raise UserError(f"--optimiser {options.optimiser}: give its learning rate too (--lr)")
+    name = choose(options.preset, options.corpus, method.name)
+    values = _values(PRESETS[name], options)
     corpus = load(
         options.corpus,
         data=options.data,
-        vocabulary_size=options.vocabulary_size,
         minimum_count=options.minimum_count,
-        max_length=options.max_length,
         limit=options.limit,
+        **_chosen(values, CUTS),
     )
-    name = options.preset or (options.corpus if options.corpus in PRESETS else "small")
-    fields = _merge(preset(name), options)
-    if options.optimiser and not options.lr:
-        raise UserError(f"--optimiser {options.optimiser}: give its learning rate too (--lr)")
     if not options.quiet:
-        print(f"preset {name}: {preset(name).about}", file=sys.stderr)
-    data = TextData(corpus, seed=options.seed, **fields["data"])
-    network = LSTMNetwork(len(corpus.vocabulary), **fields["network"])
-    settings = Settings(seed=options.seed, **fields["training"])
+        print(_said(name, corpus.name), file=sys.stderr)
+    data = TextData(corpus, seed=options.seed, **_chosen(values, _fields(TextData)))
+    network = TextNetwork(len(corpus.vocabulary), **_chosen(values, _fields(TextNetwork)))
+    settings = Settings(seed=options.seed, **_chosen(values, _fields(Settings)))
     folder = options.runs / corpus.name / method.spec / str(options.seed)
     return Trainer(method, network, data, settings, folder, device, not options.quiet)
 
@@ -59,11 +60,25 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def _merge(chosen: Preset, options: Namespace) -> dict[str, dict[str, Any]]:
-    targets = {"network": LSTMNetwork, "training": Settings, "data": TextData}
-    merged = {}
-    for part, target in targets.items():
-        names = {f.name for f in dataclasses.fields(target)} - {"seed", "corpus"}
-        given = {k: v for k, v in vars(options).items() if k in names and v is not None}
-        merged[part] = getattr(chosen, part) | given
-    return merged
+def _values(chosen: Preset, options: Namespace) -> dict[str, Any]:
+    """The preset's values and, in their place, the options given; it never cuts a synthetic
+    corpus.
+    """
+    left_out = CUTS if options.corpus in SYNTHETIC else ()
+    kept = {k: v for k, v in chosen.values.items() if k not in left_out}
+    return kept | {k: v for k, v in vars(options).items() if v is not None}
+
+
+def _fields(target: type) -> set[str]:
+    """What a preset or an option may set of it; seed, corpus and vocabulary come from elsewhere."""
+    return {f.name for f in dataclasses.fields(target)} - {"seed", "corpus", "vocabulary"}
+
+
+def _chosen(values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: values[name] for name in names if name in values}
+
+
+def _said(name: str, corpus: str) -> str:
+    preset = PRESETS[name]
+    other = f" (this corpus is {corpus})" if preset.corpus not in (None, corpus) else ""
+    return f"preset {name}: {preset.about}{other}"

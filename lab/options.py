@@ -112,8 +112,11 @@ def _network_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--layers", type=_positive, help="layers of encoder and decoder each")
     sub.add_argument("--heads", type=_positive, help="attention heads of a transformer")
     sub.add_argument("--positions", choices=("learned", "rotary"), help="of a transformer")
-    sub.add_argument("--dropout", type=_share, help="dropout of the decoder")
-    sub.add_argument("--init", type=_rate, help="weights start uniform within ± this")
+    sub.add_argument("--longest", type=_positive, help="symbols that learned positions reach")
+    sub.add_argument(
+        "--dropout", type=_share, help="dropout of the decoder, and of a transformer encoder"
+    )
+    sub.add_argument("--init", type=_rate, help="recurrent weights start uniform within ± this")
 
 
 def _toy_options(sub: argparse.ArgumentParser) -> None:
@@ -205,6 +208,7 @@ COMMANDS = {
     "import": ("make a run folder of another model's latents", _import_options),
     "export": ("write a run for other tools", _export_options),
     "methods": ("list the methods with their options and sources", _methods_options),
+    "presets": ("list sizes and settings that have names", _listing_options),
     "corpora": ("list the corpora that have names", _listing_options),
     "show": ("show what a method consists of", _show_options),
 }

@@ -10,6 +10,7 @@ import pytest
 
 from lab.cli import main
 from lab.methods import METHODS
+from lab.presets import PRESETS
 from lab.runs import open_run, write_latents
 
 SMALL = [
@@ -32,6 +33,10 @@ UNREADABLE = [
     ["train", "grammar", "vae", "--seed", "-1"],
     ["train", "grammar", "vae", "--seed", "9" * 20],
     ["train", "grammar", "vae", "--lr", "nan"],
+    ["train", "grammar", "vae", "--dropout", "1"],
+    ["train", "grammar", "vae", "--clip", "0"],
+    ["train", "grammar", "vae", "--init", "small"],
+    ["train", "grammar", "vae", "--encoder", "rnn"],
     ["toy", "vae", "--categories", "1"],
     ["toy", "vae", "--categories", "100000000"],
     ["explore", ".", "--port", "99999"],
@@ -98,6 +103,52 @@ def test_train_on_a_folder_of_labelled_text(tmp_path):
     assert set(run.items["label"]) == {"good", "bad"}
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of text; every third training sentence has 201 words."""
+    made = tmp_path / "tiny"
+    made.mkdir()
+    for split in ("train", "valid", "test"):
+        (made / f"{split}.txt").write_text("a fine day\na very long and rainy day\n" * 8)
+    with (made / "train.txt").open("a") as file:
+        file.write(("rain " * 201 + "\n") * 8)
+    return made
+
+
+def test_options_replace_a_presets_values_and_another_corpus_is_said(folder, tmp_path, capsys):
+    argv = ["train", str(folder), "vae", "--preset", "snli_mine", "--runs", str(tmp_path / "runs")]
+    assert main([*argv, "--lr", "0.25", *(a for a in SMALL if a != "--quiet")]) == 0
+    said = capsys.readouterr().err.splitlines()[0]
+    assert said.startswith("preset snli_mine: ")
+    assert said.endswith("(this corpus is tiny)")
+    info = open_run(tmp_path / "runs" / "tiny" / "vae" / "0").info
+    network, training = info["settings"]["network"], info["settings"]["training"]
+    assert (network["hidden"], network["dropout"]) == (8, 0.5)
+    assert (training["lr"], training["optimiser"], training["patience"]) == (0.25, "sgd", 5)
+    assert info["settings"]["data"]["order"] == "exact"
+    assert info["corpus"]["splits"]["train"]["dropped"] == 8
+
+
+def test_a_preset_never_cuts_a_synthetic_corpus(tmp_path):
+    argv = ["train", "grammar", "vae", "--preset", "snli_mine", "--runs", str(tmp_path)]
+    assert main([*argv, *SMALL]) == 0
+    assert open_run(tmp_path / "grammar" / "vae" / "0").status == "finished"
+
+
+def test_every_network_option_reaches_the_run(folder, tmp_path):
+    given = {
+        "encoder": "gru", "decoder": "transformer", "layers": 2, "heads": 2,
+        "positions": "rotary", "dropout": 0.25, "init": 0.05,
+    }  # fmt: skip
+    trained = {"critic_lr": 1e-3, "clip": 1.5, "patience": 0}
+    options = [f"--{k.replace('_', '-')}={v}" for k, v in (given | trained).items()]
+    argv = ["train", str(folder), "vae", "--runs", str(tmp_path / "runs"), "--max-length", "10"]
+    assert main([*argv, *options, *SMALL]) == 0
+    settings = open_run(tmp_path / "runs" / "tiny" / "vae" / "0").info["settings"]
+    assert settings["network"].items() >= given.items()
+    assert settings["training"].items() >= trained.items()
+
+
 def test_toy_trains_categories(tmp_path):
     argv = [
         "toy",
@@ -140,9 +191,7 @@ def test_a_mistake_is_one_line_and_status_two(argv, says, capsys, tmp_path, monk
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "argv", [["train"], ["train", "grammar", "vae", "--epochs", "0"], ["--nothing"]]
-)
+@pytest.mark.parametrize("argv", UNREADABLE)
 def test_options_that_cannot_be_read_are_status_two(argv, capsys):
     with pytest.raises(SystemExit) as stop:
         main(argv)
@@ -174,6 +223,15 @@ def test_listings_name_every_method_and_corpus(capsys):
     assert {"grammar", "lstm2d", "ptb"} <= json.loads(capsys.readouterr().out).keys()
     assert main(["methods"]) == 0
     assert "dg_vae" in capsys.readouterr().out
+
+
+def test_presets_are_listed_with_their_values(capsys):
+    assert main(["presets", "--json"]) == 0
+    listed = {p["name"]: p for p in json.loads(capsys.readouterr().out)}
+    assert listed["yahoo_dg"]["values"]["lr"] == 0.5
+    assert list(listed) == list(PRESETS)
+    assert main(["presets"]) == 0
+    assert "snli_mine" in capsys.readouterr().out
 
 
 def test_show_tells_head_terms_and_source(capsys):
