@@ -134,6 +134,9 @@ def posterior_arrays(family: str, q: Distribution) -> dict[str, np.ndarray]:
         tensors = {"samples": samples, "mean": samples.mean(1)}
     elif family == "gaussian":
         tensors = {"mean": q.mean, "log_variance": q.log_variance}
+    elif family == "vmf":
+        concentration = q.mean.new_full(q.mean.shape[:-1], q.concentration)
+        tensors = {"mean": q.mean, "concentration": concentration}
     else:
         tensors = {"mean": q.mean}
     return {name: t.float().cpu().numpy() for name, t in tensors.items()}
@@ -201,7 +204,7 @@ def importance_proposal(state: State) -> Distribution:
     proposal gives a valid estimate, a poor one only a noisier and higher NLL.
     """
     q = state.q
-    if hasattr(q, "log_variance"):
+    if hasattr(q, "pairwise_log_prob"):  # all posteriors with a density of their own have it
         return q
     if isinstance(q, LinearPushForward):
         gaussian = q.density()

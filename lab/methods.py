@@ -18,9 +18,11 @@ from lab.posteriors import (
     Head,
     ImplicitHead,
     NoLatent,
+    NormalisedHead,
     PointHead,
+    VonMisesFisherHead,
 )
-from lab.schedules import Cyclic, Delayed, Linear, constant
+from lab.schedules import Cyclic, Delayed, Linear, Ramp, constant
 from lab.specs import Method, Range
 from lab.terms import (
     KL,
@@ -32,7 +34,9 @@ from lab.terms import (
     DensityGap,
     DualKL,
     InfoNCE,
+    MomentumEntropy,
     MutualInformation,
+    NearestNeighbourEntropy,
 )
 
 
@@ -63,6 +67,7 @@ Weight = Annotated[float, Range(0)]
 Epochs = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
 Count = Annotated[int, Range(1)]
+Concentration = Annotated[float, Range(1e-3, 1e5)]
 Temperature = Annotated[float, Range(1e-3)]
 Dropout = Annotated[float, Range(0, 0.99)]
 Contrasted = Literal["z", "h"]
@@ -173,6 +178,16 @@ def bn_vae(gamma: Weight = 1.2, anneal: Epochs = 10) -> Parts:
     return Parts(f"BN-VAE (γ = {gamma:g})", BatchNormHead(gamma), (term,))
 
 
+def vmf_vae(concentration: Concentration = 13) -> Parts:
+    """vMF-VAE: von Mises-Fisher posteriors of fixed κ on the unit sphere, so that the KL cannot
+    change.
+
+    Source: Xu and Durrett 2018; DG-VAE section 4.1 with κ 13 to 200; CEAE table 1 (D16).
+    """
+    head = VonMisesFisherHead(concentration)
+    return Parts(f"vMF-VAE (κ = {concentration:g})", head, (KL(constant(1)),))
+
+
 def bow_vae(weight: Weight = 1.0, per_token: bool = False, anneal: Epochs = 10) -> Parts:
     """BOW-VAE: z alone must also foretell the sentence's bag of words.
 
@@ -259,6 +274,47 @@ def _density_gap_label(name: str, aggregation: int | None, marginal: bool) -> st
     details = [] if marginal else ["joint"]
     details += [f"|b| = {aggregation}"] if aggregation else []
     return f"{name} ({', '.join(details)})" if details else name
+
+
+def dg_vmf_vae(
+    concentration: Concentration = 13,
+    aggregation: Count | None = None,
+    samples: Count = 32,
+    anneal: Epochs = 10,
+) -> Parts:
+    """DG-vMF-VAE: the joint density gap of von Mises-Fisher posteriors to the uniform sphere.
+
+    Source: DG-VAE section 3.3 and eq. 9; `aggregation` and `samples` as in dg_vae.
+    """
+    term = DensityGap(Linear(0, 1, anneal), False, aggregation, samples)
+    label = f"DG-vMF-VAE (κ = {concentration:g})"
+    return Parts(label, VonMisesFisherHead(concentration), (term,))
+
+
+def ceae(
+    entropy: Weight = 6e-3,
+    noise: Weight | None = None,
+    noise_epochs: Annotated[int, Range(0)] = 5,
+    norm: Literal["batch", "layer"] = "batch",
+    every: Annotated[int, Range(0)] = 5,
+    estimator: Literal["contrastive", "nearest"] = "contrastive",
+    momentum: Share = 0.99,
+    cached: Annotated[int, Range(0)] = 3,
+) -> Parts:
+    """CEAE: deterministic normalised codes with noise that dies out, their entropy raised by a
+    momentum contrast.
+
+    Source: CEAE sections 3 and A.1, A.4; `noise` is c_0, by default from the channel-capacity rule,
+    and `entropy` λ_0; t_max, here `noise_epochs`, is not in the paper (D35 to D37).
+    """
+    head = NormalisedHead(norm, noise, noise_epochs, every)
+    weight = Ramp(entropy)
+    term = (
+        MomentumEntropy(weight, momentum, cached)
+        if estimator == "contrastive"
+        else NearestNeighbourEntropy(weight)
+    )
+    return Parts("CEAE" if norm == "batch" else "CEAE (LayerNorm)", head, (term,))
 
 
 def ivae(linear: bool = False, anneal: Epochs = 9) -> Parts:
@@ -373,13 +429,14 @@ def _contrastive(
 FAMILIES: dict[str, tuple[Callable[..., Parts], ...]] = {
     "No latent, no KL": (lstm_lm, ae, rae),
     "Weights of the KL": (vae, vae_word_dropout, beta_vae, cyclic_vae, fb_vae, ae_fb),
-    "Restricted posteriors": (delta_vae, bn_vae),
+    "Restricted posteriors": (delta_vae, bn_vae, vmf_vae),
     "Decoder": (bow_vae, skip_vae),
     "Discrepancy of the aggregated posterior": (infovae, wae, aae),
     "Implicit posteriors": (ivae, ivae_mi),
     "Contrast between views": (clvae, clvae_mi, clvae_plus, clvae_plus_mi),
     "Mutual information": (vae_mine,),
-    "Density gap": (dg_vae,),
+    "Density gap": (dg_vae, dg_vmf_vae),
+    "Deterministic contrast": (ceae,),
 }
 METHODS = {factory.__name__: factory for family in FAMILIES.values() for factory in family}
 

@@ -60,6 +60,19 @@ class Delayed:
         return f"0 for {self.wait:g} epochs, then {self.schedule}"
 
 
+@dataclass(frozen=True)
+class Ramp:
+    """(1 - 1/t) `stop` in epoch t = 1, 2, ...: 0 in the first one (λ_t of CEAE A.1)."""
+
+    stop: float
+
+    def __call__(self, time: float) -> float:
+        return self.stop if math.isinf(time) else (1 - 1 / (math.floor(time) + 1)) * self.stop
+
+    def __str__(self) -> str:
+        return f"{self.stop:g} times 1 - 1/epoch"
+
+
 def constant(value: float) -> Linear:
     """The same weight at all times."""
     return Linear(value, value, 0)

@@ -54,6 +54,16 @@ def _check_options(method: Method) -> None:
     if method.parts().pretraining:
         raise UserError(f"{method.spec}: trains in two stages of epochs, which the toy has not")
     defaults = parse(method.name).options
-    for name in ("anneal", "start", "period", "rise", "dropout", "swap", "on"):
+    for name in (
+        "anneal",
+        "start",
+        "period",
+        "rise",
+        "dropout",
+        "swap",
+        "on",
+        "noise",
+        "noise_epochs",
+    ):
         if name in method.options and method.options[name] != defaults[name]:
             raise UserError(f"{method.spec}: {name} has no effect on the toy; leave it out")

@@ -13,6 +13,14 @@ from lab.metrics.latent import active_units, gaussian_kl, moments, variance_of_m
 from lab.metrics.likelihood import importance_weighted_nll, perplexity
 from lab.metrics.maps import aggregated_posterior, aggregated_posterior_from_samples
 from lab.metrics.marginals import consistent_units, marginal_kl, marginal_kl_from_samples
+from lab.metrics.sphere import (
+    to_sphere,
+    vmf_kl,
+    vmf_log_normaliser,
+    vmf_mean_resultant,
+    vmf_mutual_information,
+    vmf_sample,
+)
 
 __all__ = [
     "Decomposition",
@@ -36,5 +44,11 @@ __all__ = [
     "pairwise_log_prob",
     "perplexity",
     "rouge_l",
+    "to_sphere",
     "variance_of_means",
+    "vmf_kl",
+    "vmf_log_normaliser",
+    "vmf_mean_resultant",
+    "vmf_mutual_information",
+    "vmf_sample",
 ]

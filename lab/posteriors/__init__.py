@@ -16,10 +16,13 @@ from lab.posteriors.gaussian import (
     GaussianHead,
 )
 from lab.posteriors.implicit import ImplicitHead, LinearPushForward, PushForward
+from lab.posteriors.normalised import NormalisedHead
 from lab.posteriors.point import PointHead
+from lab.posteriors.vmf import UniformSphere, VonMisesFisher, VonMisesFisherHead
 
 __all__ = [
     "BatchNormHead", "CommittedRateHead", "DiagonalGaussian", "GaussianHead", "Head",
-    "ImplicitHead", "LinearPushForward", "NoLatent", "Point", "PointHead", "PushForward", "Sizes",
-    "StandardNormal", "mlp", "standard_log_prob",
+    "ImplicitHead", "LinearPushForward", "NoLatent", "NormalisedHead", "Point", "PointHead",
+    "PushForward", "Sizes", "StandardNormal", "UniformSphere", "VonMisesFisher",
+    "VonMisesFisherHead", "mlp", "standard_log_prob",
 ]  # fmt: skip

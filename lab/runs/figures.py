@@ -20,8 +20,10 @@ def latent_figures(latents: Latents) -> dict[str, float]:
 
     Nats, means over items. Keys: au; of Gaussians kl, mi, mi_stderr, aggregated_kl,
     total_correlation, cu; of samples kl_moment, mi_moment, aggregated_kl_moment (of the
-    moment-matched Gaussians) and cu_samples (kernel density). More than 10,000 items are
-    represented by a seeded random 10,000 of them.
+    moment-matched Gaussians) and cu_samples (kernel density); of von Mises-Fisher posteriors kl,
+    mi, mi_stderr, aggregated_kl. These have neither cu nor total correlation: the coordinates of a
+    uniform direction depend on each other, so that no product of marginals is their prior. More
+    than 10,000 items are represented by a seeded random 10,000 of them.
     """
     if len(latents) > AT_MOST:
         latents = take(
@@ -33,6 +35,8 @@ def latent_figures(latents: Latents) -> dict[str, float]:
         return figures | _of_gaussians(latents)
     if latents.family == "samples" and latents.samples.shape[1] > 1:
         return figures | _of_samples(latents, matched)
+    if latents.family == "vmf":
+        return figures | _of_directions(latents)
     return figures
 
 
@@ -83,4 +87,15 @@ def _of_samples(latents: Latents, matched: Latents) -> dict[str, float]:
         "mi_moment": parts.mutual_information,
         "aggregated_kl_moment": parts.aggregated_kl,
         "cu_samples": int((marginal < CONSISTENT_BELOW).sum()),
+    }
+
+
+def _of_directions(latents: Latents) -> dict[str, float]:
+    kl = float(metrics.vmf_kl(latents.concentration, latents.dimensions).mean())
+    information = metrics.vmf_mutual_information(latents.mean, latents.concentration)
+    return {
+        "kl": kl,
+        "mi": information.value,
+        "mi_stderr": information.stderr,
+        "aggregated_kl": kl - information.value,
     }
