@@ -98,7 +98,7 @@ class Generator:
         self, a: np.ndarray, b: np.ndarray, steps: int = interpolation.STEPS
     ) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """The same between two codes [D]."""
-        weights, z = interpolation.path(a, b, steps)
+        weights, z = interpolation.path(a, b, steps, self.model.head.family)
         return weights, z, self.decode(z)
 
     @cached_property

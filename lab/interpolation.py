@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from lab.data import Data
+from lab.metrics import to_sphere
 from lab.model import Model
 from lab.runs import Latents
 
@@ -14,10 +15,16 @@ STEPS = 11
 PAIRS = 8
 
 
-def path(a: np.ndarray, b: np.ndarray, steps: int = STEPS) -> tuple[np.ndarray, np.ndarray]:
-    """Weights λ [L] and codes (1 - λ) a + λ b [L, D] (DG-VAE section 4.4)."""
+def path(
+    a: np.ndarray, b: np.ndarray, steps: int = STEPS, family: str = "gaussian"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights λ [L] and codes (1 - λ) a + λ b [L, D] (DG-VAE section 4.4).
+
+    Directions ("vmf") are brought back to the sphere.
+    """
     weights = np.linspace(0, 1, steps)
-    return weights, (1 - weights[:, None]) * a + weights[:, None] * b
+    z = (1 - weights[:, None]) * a + weights[:, None] * b
+    return weights, to_sphere(z) if family == "vmf" else z
 
 
 def decode(
@@ -39,7 +46,7 @@ def interpolation_records(model: Model, data: Data, latents: Latents) -> list[di
     texts = data.items["text"]
     records = []
     for a, b in pairs.tolist():
-        weights, codes = path(latents.mean[a], latents.mean[b])
+        weights, codes = path(latents.mean[a], latents.mean[b], family=latents.family)
         decoded = decode(model, data.text, codes)
         record = {
             "pair": [a, b],

@@ -54,6 +54,18 @@ def test_a_path_begins_and_ends_at_the_two_sentences(run):
     assert len(texts) == 5
 
 
+def test_paths_and_samples_of_directions_stay_on_the_sphere(text_data, text_network, tmp_path):
+    folder = tmp_path / "run"
+    chosen = Settings(**QUICK)
+    Trainer(parse("vmf_vae"), text_network, text_data, chosen, folder, progress_bar=False).run()
+    generator = load(open_run(folder))
+    a, b = open_run(folder).items["text"].to_list()[:2]
+    _, z, texts = generator.interpolate(a, b, steps=5)
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(z[[0, -1]], generator.encode([a, b]), atol=1e-6)
+    assert len(texts) == len(generator.sample(5)) == 5
+
+
 def test_stored_paths_are_those_of_the_loaded_model(run):
     generator = load(run)
     stored = run.interpolations(run.best_epoch)[0]
