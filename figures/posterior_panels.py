@@ -39,7 +39,8 @@ def posterior_panels(
 ) -> Figure:
     """One column per run: q(z) (DG-VAE eq. 2) above the means of q(z|x), with the prior's circles.
 
-    Densities share the limits 0 to 0.25. Shows the best dumped epoch unless `epoch` is given.
+    Densities share the limits 0 to 0.25, on a sphere in the unit that the heading says, which
+    leaves its prior as pale as N(0, I). Shows the best dumped epoch unless `epoch` is given.
     `palette` "paper" has the paper's colours. Raises UserError for another palette and if no run
     has latents of two dimensions or more.
     """
@@ -115,10 +116,10 @@ def _drawable(run: Run) -> bool:
 def _column(top: Axes, bottom: Axes, run: Run, epoch: int, palette: str, limit: float) -> AxesImage:
     latents = run.latents(epoch)
     dims = tuple(int(i) for i in views.activity_order(latents)[:2])
-    image = _density(top, latents, dims, palette, limit)
+    image = _density(top, latents, dims, palette, limit, views.density_scale(run))
     _centres(bottom, latents, dims, run, palette)
     for panel in (top, bottom):
-        prior(panel)
+        prior(panel, run)
         square(panel, limit)
         panel.set_ylabel(f"$z_{{{dims[1] + 1}}}$", labelpad=1)
         panel.tick_params(labelleft=False, pad=1.5)
@@ -128,12 +129,19 @@ def _column(top: Axes, bottom: Axes, run: Run, epoch: int, palette: str, limit: 
 
 
 def _density(
-    axes: Axes, latents: Latents, dims: tuple[int, int], palette: str, limit: float
+    axes: Axes,
+    latents: Latents,
+    dims: tuple[int, int],
+    palette: str,
+    limit: float,
+    scale: float,
 ) -> AxesImage:
     _, _, density = views.density(latents, dims, limit, POINTS)
     extent = (-limit, limit, -limit, limit)
     limits = {"vmin": 0, "vmax": look.DENSITY_LIMIT}
-    return axes.imshow(density, cmap=PALETTES[palette], origin="lower", extent=extent, **limits)
+    return axes.imshow(
+        density / scale, cmap=PALETTES[palette], origin="lower", extent=extent, **limits
+    )
 
 
 def _centres(axes: Axes, latents: Latents, dims: tuple[int, int], run: Run, palette: str) -> None:
@@ -143,8 +151,9 @@ def _centres(axes: Axes, latents: Latents, dims: tuple[int, int], run: Run, pale
 
 
 def _numbers(run: Run, epoch: int) -> str:
-    """AU and CU of the epoch shown, as far as the run recorded them."""
-    found = []
+    """AU and CU of the epoch shown, as far as the run recorded them, and the unit of density."""
+    scale = views.density_scale(run)
+    found = [] if scale == 1 else [f"density × {scale:g}"]
     for quantity in ("au", "cu"):
         curves = views.series(run, quantity)
         at = np.flatnonzero(curves[0].epochs == epoch) if curves else []

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
-from lab import look
+from lab import look, views
 from lab.errors import UserError
 from lab.runs import Run
 
@@ -78,9 +78,9 @@ def heading(axes: Axes, text: str, size: float = 8) -> None:
     axes.set_title(text, loc="left", fontsize=size, pad=4)
 
 
-def prior(axes: Axes) -> None:
-    """Circles at 1, 2, 3 standard deviations of N(0, I)."""
-    for radius in look.PRIOR_RADII:
+def prior(axes: Axes, run: Run) -> None:
+    """Circles at 1, 2, 3 standard deviations of N(0, I), or the outline of the unit sphere."""
+    for radius in (1.0,) if views.on_sphere(run) else look.PRIOR_RADII:
         axes.add_patch(Circle((0, 0), radius, fill=False, edgecolor="#9a9a9a", linewidth=0.4))
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from figures.style import TWO_COLUMNS, figure, is_toy, lettered, names, need, prior, square, styled
 from lab import look
+from lab.metrics import vmf_sample
 from lab.runs import Latents, Run
 
 ITERATIONS = (0, 5_000, 15_000, 30_000)  # the paper's columns; the last one is the end of training
@@ -32,7 +33,7 @@ def toy_dynamics(runs: Sequence[Run], iterations: Sequence[int] = ITERATIONS) ->
     axes = sheet.subplots(len(shown), len(columns) + 1, squeeze=False)
     for row, name in enumerate(names(shown)):
         for column, (z, category) in enumerate(panels[row]):
-            _scatter(axes[row, column], z, category, _limit(panels))
+            _scatter(axes[row, column], z, category, _limit(panels), shown[row])
         axes[row, 0].set_ylabel(lettered(row, name))
     for column, epoch in enumerate(columns):
         unit = "" if column else "iteration "
@@ -71,6 +72,8 @@ def _samples(latents: Latents, count: int, generator: np.random.Generator) -> np
     """Draws [N, S, 2] of any posterior; a deterministic code is its own draw."""
     if latents.samples is not None:
         return latents.samples
+    if latents.concentration is not None:
+        return vmf_sample(latents.mean, latents.concentration, count)
     if latents.log_variance is None:
         return latents.mean[:, None]
     noise = generator.standard_normal((len(latents), count, 2))
@@ -83,10 +86,10 @@ def _limit(panels: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]) -> float:
     return max(3.2, float(np.ceil(max(far))))
 
 
-def _scatter(axes: Axes, z: np.ndarray, category: np.ndarray, limit: float) -> None:
+def _scatter(axes: Axes, z: np.ndarray, category: np.ndarray, limit: float, run: Run) -> None:
     palette = np.array(look.CATEGORY_COLOURS)
     colours = palette[category % len(palette)]
-    prior(axes)
+    prior(axes, run)
     axes.scatter(*z.T, s=1.5, c=colours, linewidths=0, alpha=0.6, rasterized=True)
     square(axes, limit)
     axes.set(xticks=[], yticks=[])

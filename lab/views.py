@@ -1,5 +1,6 @@
 """What the explorer and the figures both show of a run, as arrays and words; no drawing."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,14 @@ from lab.metrics import (
     aggregated_posterior,
     aggregated_posterior_from_samples,
     variance_of_means,
+    vmf_sample,
 )
 from lab.runs import Latents, Run
+from lab.runs.figures import AT_MOST
 
 HARDLY, MOSTLY = 0.1, 0.75  # shares of the dimensions that make a verdict
 EXACT_UP_TO = 20_000  # items; beyond it the binned density is within 1 % and 20 times quicker
+DRAWS = 50_000  # draws of von Mises-Fisher posteriors that their density is smoothed from
 
 # Quantity -> title, unit, and metric keys with their estimators, the most trusted one first.
 QUANTITIES = {
@@ -55,15 +59,41 @@ def density(
     """Aggregated posterior of any family on a square grid: x [P], y [P], density [y, x] (DG-VAE eq.
     2).
 
-    Gaussians are summed in closed form; samples and deterministic codes are smoothed by a Gaussian
-    kernel.
+    Gaussians are summed in closed form; samples, draws of von Mises-Fisher posteriors and
+    deterministic codes are smoothed by a Gaussian kernel.
     """
     if latents.family == "gaussian":
         if method == "auto":
             method = "exact" if len(latents) <= EXACT_UP_TO else "binned"
         return aggregated_posterior(latents.mean, latents.log_variance, dims, limit, points, method)
     samples = latents.mean[:, None, :] if latents.samples is None else latents.samples
+    if latents.family == "vmf":
+        samples = _directions(latents)
     return aggregated_posterior_from_samples(samples, dims, limit, points)
+
+
+def _directions(latents: Latents) -> np.ndarray:
+    """Seeded draws [N, S, D], about DRAWS of them; of more items one each of so many."""
+    rows = np.arange(len(latents))
+    if len(rows) > DRAWS:
+        rows = np.random.default_rng(0).choice(rows, DRAWS, replace=False)
+    mean, concentration = latents.mean[rows], latents.concentration[rows]
+    return vmf_sample(mean, concentration, DRAWS // len(rows))
+
+
+def on_sphere(run: Run) -> bool:
+    """Whether the codes of a run are directions (von Mises-Fisher), their prior a uniform one."""
+    return run.info.get("latent", {}).get("family") == "vmf"
+
+
+def density_scale(run: Run) -> float:
+    """How many times the density of two dimensions of N(0, I) that of the run's prior is: 1, or on
+    the sphere, whose mass lies in the unit disc, D - 2.
+
+    The marginal of a uniform direction peaks at (D - 2) / 2π from D = 4 on, N(0, I) at 1 / 2π. In
+    fewer than six dimensions it crowds at the rim; its scale there is that of six.
+    """
+    return max(run.info["latent"]["dimensions"], 6) - 2.0 if on_sphere(run) else 1.0
 
 
 def activity_order(latents: Latents) -> np.ndarray:
@@ -99,7 +129,10 @@ def latest(run: Run, quantity: str) -> tuple[float, str] | None:
 
 
 def verdict(run: Run) -> str:
-    """One sentence: collapsed, partly collapsed, active but holey, or active and consistent."""
+    """One sentence: collapsed, partly collapsed, active but holey, or active and consistent.
+
+    Of directions, whose KL is constant: how much of it tells sentences apart.
+    """
     width = run.info.get("latent", {}).get("dimensions")
     active, consistent = latest(run, "au"), latest(run, "cu")
     if run.info.get("error"):
@@ -108,6 +141,8 @@ def verdict(run: Run) -> str:
         return "No latent space." if run.status == "finished" else "No latents dumped yet."
     if active is None:
         return "Latents without recorded figures."
+    if on_sphere(run):
+        return _verdict_on_directions(run)
     au = round(active[0])
     if au <= HARDLY * width:
         return f"Collapsed{_since(run)}: {au} of {width} units active."
@@ -122,6 +157,15 @@ def verdict(run: Run) -> str:
     joint = latest(run, "aggregated_kl")
     gap = f"; joint gap {joint[0]:.1f} nats" if joint and joint[0] > 1 else ""
     return f"Active and consistent: {share}, {cu} match the prior{gap}."
+
+
+def _verdict_on_directions(run: Run) -> str:
+    kl, mi = latest(run, "kl"), latest(run, "mi")
+    if kl is None or mi is None:
+        return "Directions without recorded information."
+    most = min(kl[0], math.log(min(run.info["items"], AT_MOST)))
+    state = "Collapsed" if mi[0] <= HARDLY * most else "Active"
+    return f"{state}: directions carry {max(mi[0], 0):.1f} of at most {most:.1f} nats."
 
 
 def _since(run: Run) -> str:

@@ -81,7 +81,7 @@ def free_model(term, items: int = 12, latent: int = 4, every: int = 0) -> Model:
 def head_of(norm="batch", noise=0.5, noise_epochs=3, every=0, latent=4) -> NormalisedHead:
     torch.manual_seed(0)
     head = NormalisedHead(norm, noise, noise_epochs, every)
-    head.build(Sizes(features=6, latent=latent))
+    head.build(Sizes(features=6, latent=latent, head_bias=False))
     return head.train()
 
 
@@ -306,6 +306,7 @@ def test_neither_gradient_nor_optimiser_moves_the_momentum_encoder():
     model = free_model(term)
     before = [p.clone() for p in term.parameters()]
     term(model.infer(Rows(torch.arange(6)))).backward()
+    assert parameters((term,)) == []
     assert all(p.grad is None for p in term.parameters())
     assert any(p.grad.any() for p in model.encoder.parameters())
     torch.optim.SGD(parameters(model.players()), lr=1.0).step()

@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from lab.errors import UserError
 from lab.exchange import export_run, import_latents
+from lab.metrics import to_sphere
 from lab.runs import open_run, write_latents
 
 RNG = np.random.default_rng(0)
@@ -42,7 +43,7 @@ def save(folder: Path, **arrays) -> Path:
         GAUSSIAN,
         {"mean": MEAN},
         {"samples": SAMPLES},
-        {"mean": MEAN, "concentration": np.arange(1, 9, dtype="f4")},
+        {"mean": to_sphere(MEAN), "concentration": np.arange(1, 9, dtype="f4")},
     ],
 )
 def test_npz_export_and_import_are_bit_equal(tmp_path, arrays):

@@ -17,7 +17,7 @@ from figures.posterior_panels import posterior_panels
 from figures.toy_dynamics import toy_dynamics
 from lab import look
 from lab.errors import UserError
-from lab.metrics import interpolation_rouge
+from lab.metrics import interpolation_rouge, to_sphere
 from lab.runs import Latents, Run, RunWriter, open_run, write_latents
 from lab.runs.writer import items_table
 
@@ -264,3 +264,15 @@ def test_damaged_latents_name_their_file(runs, tmp_path):
     (broken.folder / "latents" / "epoch-0001.safetensors").write_bytes(b"short")
     with pytest.raises(UserError, match=r"posterior_panels: .*epoch-0001\.safetensors"):
         figures.draw(["posterior_panels"], [broken], tmp_path / "out")
+
+
+def test_a_sphere_is_outlined_and_scaled_in_print(tmp_path):
+    mean = to_sphere(np.random.default_rng(0).normal(size=(400, 8)))
+    write_latents(tmp_path / "s", mean=mean, concentration=np.ones(400))
+    sheet = posterior_panels([open_run(tmp_path / "s")], limit=1.0)
+    density, centres = sheet.axes[:2]
+    for panel in (density, centres):
+        assert [circle.radius for circle in panel.patches] == [1.0]
+    assert "density × 6" in density.get_title(loc="left")
+    # The prior's peak in units of 6 is that of N(0, I).
+    assert density.images[0].get_array().max() == pytest.approx(1 / (2 * np.pi), rel=0.2)

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from lab import look, views
 from lab.errors import UserError
+from lab.metrics import to_sphere
 from lab.runs import Latents, RunWriter, list_runs, open_run, write_latents
 from lab.runs.figures import latent_figures
 from lab.runs.layout import latents_file, read_jsonl, run_file, write_jsonl
@@ -49,6 +50,7 @@ def write_epochs(writer: RunWriter, epochs: range) -> None:
     family=st.sampled_from(["gaussian", "point", "samples", "vmf"]),
 )
 def test_written_latents_are_read_back_bit_for_bit(tmp_path_factory, data, count, width, family):
+    width += family == "vmf"  # on a sphere, which one dimension has not
     shapes = {
         "gaussian": {"mean": (count, width), "log_variance": (count, width)},
         "point": {"mean": (count, width)},
@@ -58,6 +60,10 @@ def test_written_latents_are_read_back_bit_for_bit(tmp_path_factory, data, count
     given_arrays = {
         n: data.draw(arrays(np.float32, s, elements=numbers)) for n, s in shapes.items()
     }
+    if family == "vmf":
+        axis = np.abs(given_arrays["mean"]).argmax(1)
+        given_arrays["mean"] = np.eye(width, dtype=np.float32)[axis]
+        given_arrays["concentration"] = np.abs(given_arrays["concentration"])
     texts = data.draw(st.lists(words, min_size=count, max_size=count))
     folder = tmp_path_factory.mktemp("run")
     write_latents(folder, **given_arrays, texts=texts, labels={"k": list(range(count))}, spec="s")
@@ -103,6 +109,9 @@ def test_later_epochs_extend_a_written_run(tmp_path):
         ({"mean": np.array([[0, 1], [np.nan, 1]])}, "not finite, first in item 1"),
         ({"mean": np.zeros((3, 2)), "log_variance": np.full((3, 2), 400)}, "within ±300"),
         ({"mean": np.full((3, 2), "x")}, "not an array of numbers"),
+        ({"mean": np.ones((3, 2)), "concentration": np.ones(3)}, "unit length, not 1.41"),
+        ({"mean": np.ones((3, 1)), "concentration": np.ones(3)}, "dimensions must be at least 2"),
+        ({"mean": np.eye(3), "concentration": -np.ones(3)}, "concentration must lie between 0"),
         ({"mean": np.zeros((3, 2)), "texts": ["a"]}, "texts: 1 entries for 3"),
         ({"mean": np.zeros((3, 2)), "labels": {"k": [1, 2]}}, "k: 2 entries for 3"),
         ({"mean": np.zeros((3, 2)), "labels": {"text": [1, 2, 3]}}, "column of every run"),
@@ -285,7 +294,7 @@ def test_the_density_of_every_family_integrates_to_one(family):
             "samples", mean, samples=mean[:, None] + rng.normal(size=(400, 4, 3)) / 4
         ),
         "point": Latents("point", mean),
-        "vmf": Latents("vmf", mean, concentration=np.ones(400, "f4")),
+        "vmf": Latents("vmf", to_sphere(mean * [2, 1, 1]), concentration=np.full(400, 99, "f4")),
     }[family]
     x, y, density = views.density(latents, (0, 1), limit=6.0, points=100)
     mass = density * (x[1] - x[0]) * (y[1] - y[0])

@@ -107,7 +107,7 @@ def heat(view: View, run_id: str, top: float, mode: str) -> tuple[go.Figure, str
     except UserError as error:
         return charts.note_figure(str(error), mode), ""
     if _largest(table) is None:
-        return charts.note_figure("No posterior variances, hence no KL.", mode), ""
+        return charts.note_figure("This posterior has no KL per dimension.", mode), ""
     wide = table.pivot("epoch", index="dimension", values="kl").sort("dimension")
     kl = wide.drop("dimension").to_numpy()
     last = kl[:, -1]

@@ -11,6 +11,7 @@ from apps.explorer import theme
 from apps.explorer.text import safe
 from lab.look import DENSITY_LIMIT, PRIOR_RADII
 
+SPHERE_RADII = (1.0,)
 SVG_LIMIT = 2_000  # points up to which a panel needs no WebGL context
 POINT_LIMIT = 10_000  # points drawn of a larger set
 HOVER_NEEDS = 100  # distinct values an axis must have: hovering over a dead one blocks the browser
@@ -18,13 +19,18 @@ HOVER_NEEDS = 100  # distinct values an axis must have: hovering over a dead one
 
 @dataclass(frozen=True)
 class Frame:
-    """What all maps share: names of the axes, half-width, prior circles, colour mode."""
+    """What all maps share: names of the axes, half-width, prior circles, colour mode.
+
+    On a sphere the prior is one circle, its outline; `scale` multiplies the limit of densities.
+    """
 
     x: str
     y: str
     limit: float
     prior: bool = False
     mode: str = "light"
+    sphere: bool = False
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def density_figure(x: np.ndarray, y: np.ndarray, density: np.ndarray, frame: Fra
     """Heat map of a density [y, x] whose limits never change, zero at the background colour."""
     heat = go.Heatmap(
         x=x.astype(np.float32), y=y.astype(np.float32), z=density.astype(np.float32), zmin=0,
-        zmax=DENSITY_LIMIT,
+        zmax=DENSITY_LIMIT * frame.scale,
         colorscale=theme.scale(frame.mode), showscale=False, zsmooth="best",
         hovertemplate="%{x:.2f}, %{y:.2f}<br>density %{z:.3f}<extra></extra>",
     )  # fmt: skip
@@ -116,7 +122,8 @@ def _map_layout(frame: Frame, dragmode: str) -> dict[str, Any]:
     }
     y_axis = {**ticks, "title": _title(frame.y), "scaleanchor": "x", "constrain": "domain"}
     x_axis = {**ticks, "title": _title(frame.x), "constrain": "domain"}
-    circles = [_circle(r, frame.mode) for r in PRIOR_RADII] if frame.prior else []
+    radii = SPHERE_RADII if frame.sphere else PRIOR_RADII
+    circles = [_circle(r, frame.mode) for r in radii] if frame.prior else []
     return theme.layout(
         frame.mode, xaxis=x_axis, yaxis=y_axis, shapes=circles, dragmode=dragmode,
         uirevision=f"{frame.x}|{frame.y}|{frame.limit}",

@@ -58,21 +58,31 @@ def shared_classes(column: str, chosen: Sequence[Run]) -> Classes | None:
     )
 
 
+def scales(chosen: Sequence[Run]) -> list[Component]:
+    """The scale of the densities, and those on spheres, each size with its own."""
+    spans = {}
+    for run in chosen:
+        name = "density on the sphere 0" if views.on_sphere(run) else "density 0"
+        limit = f"{look.DENSITY_LIMIT * views.density_scale(run):g}"
+        spans[name, limit] = html.Span([name, html.I(className="scale"), limit])
+    return list(spans.values())
+
+
 def legend(state: State, chosen: Sequence[Run]) -> Component:
-    """The scale of the densities and the classes of the points, once for all panels."""
-    scale = html.Span(["density 0", html.I(className="scale"), f"{look.DENSITY_LIMIT:g}"])
+    """The scales of the densities and the classes of the points, once for all panels."""
+    scale = scales(chosen)
     try:
         found = shared_classes(colour_column(state, chosen), chosen)
     except UserError:
         found = None
     if found is None:
-        return cards.legend([scale])
+        return cards.legend(scale)
     if found.bounds:
         ramp = {"background": f"linear-gradient(to right, {', '.join(found.colours)})"}
         low, high = (f"{v:.3g}" for v in found.bounds)
         return cards.legend(
             [
-                scale,
+                *scale,
                 html.Span([f"{found.title} {low}", html.I(className="scale", style=ramp), high]),
             ]
         )
@@ -80,7 +90,7 @@ def legend(state: State, chosen: Sequence[Run]) -> Component:
     shown = [
         html.Span([html.Span(className="swatch", style={"background": c}), n]) for n, c in dots
     ]
-    return cards.legend([scale, html.B(found.title), *shown])
+    return cards.legend([*scale, html.B(found.title), *shown])
 
 
 def density_column(view: View, state: State, run_id: str, mode: str) -> tuple[Any, ...]:
@@ -119,7 +129,9 @@ def frame(view: View, run: Run, state: State, mode: str) -> tuple[maps.Frame, tu
     """The axes of a run's maps in this state, and the two dimensions they are."""
     axes = [view.axis(run, name) for name in (state.x, state.y)]
     names = [f"{text.dimension(d)}, {text.rank(r)}" for d, r in axes]
-    return maps.Frame(*names, state.limit, state.prior, mode), (axes[0][0], axes[1][0])
+    scale = views.density_scale(run)
+    shared = maps.Frame(*names, state.limit, state.prior, mode, views.on_sphere(run), scale)
+    return shared, (axes[0][0], axes[1][0])
 
 
 def when(run: Run, epoch: int, state: State) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 from apps.explorer.cache import Cache
 from apps.explorer.view import View
 from lab.errors import UserError
-from lab.runs import Run
+from lab.metrics import to_sphere
+from lab.runs import Latents, Run
 
 STEPS = 11
 MODELS_KEPT = 4
@@ -51,11 +52,7 @@ class Paths:
     def _stored(self, run: Run, record: dict[str, Any]) -> Path:
         weights, epoch = np.asarray(record["weights"], float), record["epoch"]
         known = epoch in run.epochs
-        z = (
-            _line(self.view.latents(run, epoch).mean[list(record["pair"])], weights)
-            if known
-            else None
-        )
+        z = _line(self.view.latents(run, epoch), record["pair"], weights) if known else None
         return Path(
             weights, record["texts"], epoch if known else None, z, f"stored at {run.time(epoch)}"
         )
@@ -97,5 +94,7 @@ def pairs(runs: list[Run]) -> list[tuple[str, str]]:
     return list(found)
 
 
-def _line(ends: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return (1 - weights[:, None]) * ends[0] + weights[:, None] * ends[1]
+def _line(latents: Latents, pair: list[int], weights: np.ndarray) -> np.ndarray:
+    a, b = latents.mean[pair]
+    z = (1 - weights[:, None]) * a + weights[:, None] * b
+    return to_sphere(z) if latents.family == "vmf" else z

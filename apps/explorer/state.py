@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-LIMITS = (2.0, 4.0, 8.0, 16.0)
+LIMITS = (1.0, 2.0, 4.0, 8.0, 16.0)
 LONGEST_SENTENCE = 400  # characters of a typed sentence that are read
 
 

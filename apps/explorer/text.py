@@ -12,18 +12,21 @@ CAPTIONS = {
         "q(z) = 1/N Σₙ q(z | xₙ), summed in closed form over the dumped items (binned beyond "
         "20,000 of them, within "
         "1 %), on two dimensions. Limits 0 to 0.25 in every panel and at every epoch; N(0, I) "
-        "peaks at 0.159.",
+        "peaks at 0.159. On a sphere (von Mises-Fisher) draws are smoothed, the upper limit is "
+        "0.25 (D − 2), at least 1, and the circle of radius 1 is the sphere's outline.",
         "A collapsed model shows the prior itself: one round bump of radius 1. Holes are pale "
         "areas within the prior "
         "circles. A model that is active and consistent shows the round bump too, while its "
-        "centres below are spread.",
+        "centres below are spread. On a sphere the prior is uniform: a ring in two dimensions, a "
+        "disc in three or four, in more of them a bump about 1/√D wide.",
         "It cannot show holes that only exist in more than two dimensions: two-dimensional "
         "marginals may hide them.",
     ),
     "centres": (
         "Posterior centres",
         "μ(x) of each item, the mean of q(z | x), on the same axes as the picture above.",
-        "Collapse is a single dot at the origin: every sentence has the same posterior. Colours "
+        "Collapse is a single dot, at the origin unless codes live on a sphere: every sentence "
+        "has the same posterior. Colours "
         "that separate mean that "
         "the dimension carries that label. Draw a lasso or a box to mark the same items in the "
         "other runs.",
@@ -31,9 +34,10 @@ CAPTIONS = {
     ),
     "kl": (
         "KL",
-        "E KL(q(z | x) ‖ p(z)) per sentence, in nats: closed form where q is Gaussian, else the "
-        "named estimate.",
-        "At 0 the posterior ignores the input: collapse.",
+        "E KL(q(z | x) ‖ p(z)) per sentence, in nats: closed form where q is Gaussian or von "
+        "Mises-Fisher, else the named estimate.",
+        "At 0 the posterior ignores the input: collapse. A von Mises-Fisher KL is constant and "
+        "cannot show it; see the mutual information.",
         "Curves of different estimators are not comparable: the dual estimate bounds from below.",
     ),
     "mi": (
@@ -61,7 +65,8 @@ CAPTIONS = {
         "Dimensions whose aggregated posterior matches the prior: KL(p(z) ‖ q(z)) < 0.03 nats in "
         "that dimension.",
         "Active but not consistent means holes: prior samples fall where no sentence was encoded.",
-        "A collapsed dimension is consistent too: read it together with active units.",
+        "A collapsed dimension is consistent too: read it together with active units. "
+        "Deterministic codes and directions on a sphere have none.",
     ),
     "negative_elbo": (
         "Negative ELBO",
@@ -74,11 +79,13 @@ CAPTIONS = {
         "E KL(q(zᵢ | x) ‖ p(zᵢ)) in nats at each dump; dimensions sorted by their KL at the last "
         "one.",
         "A row that stays at the background colour is a collapsed dimension.",
-        "Implicit posteriors are summarised by their mean and variance here, an approximation.",
+        "Implicit posteriors are summarised by their mean and variance here, an approximation; "
+        "the KL of a von Mises-Fisher posterior is no sum over dimensions.",
     ),
     "path": (
         "Interpolation path",
-        "z(w) = (1 − w) μ(A) + w μ(B), drawn over the aggregated posterior on two dimensions.",
+        "z(w) = (1 − w) μ(A) + w μ(B), drawn over the aggregated posterior on two dimensions; on a "
+        "sphere each step is scaled back to its surface.",
         "Steps over pale areas are decoded from where the model has seen nothing.",
         "The straight line is drawn in two of D dimensions; it may cross a hole that isn't "
         "visible here.",

@@ -8,6 +8,7 @@ import numpy as np
 
 from lab.errors import UserError
 from lab.metrics.arrays import LARGEST_LOG_VARIANCE
+from lab.metrics.sphere import directions
 from lab.runs.figures import latent_figures
 from lab.runs.layout import run_file
 from lab.runs.reader import Latents, open_run
@@ -96,6 +97,8 @@ def _latents(mean: Any, log_variance: Any, samples: Any, concentration: Any) -> 
         raise UserError(
             f"log_variance must lie within ±{LARGEST_LOG_VARIANCE:g}; is it a variance?"
         )
+    if "concentration" in given:
+        _check_directions(given["mean"], given["concentration"])
     families = {
         "samples": "samples",
         "concentration": "vmf",
@@ -103,6 +106,13 @@ def _latents(mean: Any, log_variance: Any, samples: Any, concentration: Any) -> 
         "mean": "point",
     }
     return Latents(next(f for name, f in families.items() if name in given), **given)
+
+
+def _check_directions(mean: np.ndarray, concentration: np.ndarray) -> None:
+    try:
+        directions(mean, concentration)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _numbers(name: str, values: Any) -> np.ndarray:
