@@ -52,7 +52,7 @@ _FAMILIES = {
     "wae": ("#999933", "solid", ("weight", 1)),
     "aae": ("#6b705c", "dashdot", ("weight", 1)),
     "vae_mine": ("#c0392b", "dash", ("alpha", 2)),
-    "ceae": ("#d6336c", "solid", ("entropy", 6e-3)),
+    "ceae": ("#d6336c", "solid", ("entropy", 0.2)),
     "dg_vae": ("#009e73", "solid", ("aggregation", 32)),
     "dg_vmf_vae": ("#117733", "dash", ("concentration", 13)),
     "ivae": ("#cc79a7", "dash", None),

@@ -292,7 +292,7 @@ def dg_vmf_vae(
 
 
 def ceae(
-    entropy: Weight = 6e-3,
+    entropy: Weight = 0.2,
     noise: Weight | None = None,
     noise_epochs: Annotated[int, Range(0)] = 5,
     norm: Literal["batch", "layer"] = "batch",
@@ -305,7 +305,8 @@ def ceae(
     momentum contrast.
 
     Source: CEAE sections 3 and A.1, A.4; `noise` is c_0, by default from the channel-capacity rule,
-    and `entropy` λ_0; t_max, here `noise_epochs`, is not in the paper (D35 to D37).
+    and `entropy` λ_0 of a mean over the batch: the paper's 6e-3 weighs a sum over 32 (D37). t_max,
+    here `noise_epochs`, is not in the paper (D35, D36).
     """
     head = NormalisedHead(norm, noise, noise_epochs, every)
     weight = Ramp(entropy)

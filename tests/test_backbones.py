@@ -105,7 +105,8 @@ def test_the_probabilities_of_all_short_sentences_sum_to_one_with_what_is_longer
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
 @torch.no_grad()
 def test_padding_changes_neither_likelihood_nor_features(kind, positions):
-    decoder, encoder = decoder_of(kind, positions=positions), encoder_of(kind, positions=positions)
+    decoder = decoder_of(kind, Reading(skip=True), positions=positions)
+    encoder = encoder_of(kind, positions=positions)
     both, z = batch_of(SENTENCES), codes(len(SENTENCES))
     alone = [batch_of([s]) for s in SENTENCES]
     nll = torch.cat([decoder.nll(b, z[i : i + 1]) for i, b in enumerate(alone)])
@@ -170,8 +171,8 @@ def test_each_layer_of_a_recurrent_decoder_starts_from_its_own_map_of_the_code(s
             torch.testing.assert_close(c, projected if start == "cell" else projected * 0)
 
 
-def test_a_block_computes_what_torch_calls_a_transformer_layer_with_norms_first():
-    block = strong(Block(network("transformer"), 0.0))
+def as_torch_has_it(block: Block) -> nn.TransformerEncoderLayer:
+    """Torch's layer with the weights of a block, in training mode, whose path is the plain one."""
     layer = nn.TransformerEncoderLayer(8, 2, 32, 0.0, "gelu", batch_first=True, norm_first=True)
     pairs = {
         "norm1": block.attention_norm, "norm2": block.norm, "linear1": block.network[0],
@@ -181,10 +182,18 @@ def test_a_block_computes_what_torch_calls_a_transformer_layer_with_norms_first(
         layer.get_submodule(name).load_state_dict(part.state_dict())
     layer.self_attn.in_proj_weight.data = block.attention.inputs.weight.data
     layer.self_attn.in_proj_bias.data = block.attention.inputs.bias.data
-    x, causal = torch.randn(3, 5, 8), torch.ones(5, 5, dtype=torch.bool).tril()
-    # Not in evaluation mode, where torch takes another path.
-    expected = layer(x, ~causal)
-    torch.testing.assert_close(block(x, None, causal)[0], expected, atol=1e-5, rtol=1e-5)
+    return layer
+
+
+def test_without_a_code_a_transformer_decoder_is_torchs_causal_transformer():
+    chosen = network("transformer", embedding=8, positions="learned")
+    decoder = strong(chosen.build_decoder(0, Reading()))
+    tokens, later = batch_of(SENTENCES).inputs, torch.ones(6, 6, dtype=torch.bool).triu(1)
+    x = decoder.embedding(tokens) + decoder.positions.table.weight[:6]
+    for block in decoder.blocks:
+        x = as_torch_has_it(block)(x, later)
+    outputs = decoder.read(tokens, (z := torch.zeros(len(tokens), 0)), decoder.initial(z))[0]
+    torch.testing.assert_close(outputs, decoder.norm(x), atol=1e-5, rtol=1e-5)
 
 
 def test_rotated_queries_and_keys_see_only_how_far_apart_they_are():

@@ -22,8 +22,8 @@ class NormalisedHead(Head):
     `norm` "batch" gives every dimension mean 0 and variance 1 over the minibatch, "layer" every
     code mean 0 and norm √D (appendix F); neither has an affine part. Every `every`-th minibatch is
     normalised by the running statistics instead (A.4; 0: none, and none with "layer"). `noise` is
-    c_0; None derives it from the training set in `prepare`. Neither c_0 nor the number of noisy
-    epochs is in the paper (D36).
+    c_0; None derives it from the training set in `prepare`. The paper gives that rule without its
+    values, and no number of noisy epochs (D36).
     """
 
     family = "point"

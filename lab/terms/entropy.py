@@ -23,6 +23,9 @@ class MomentumEntropy(Term):
     squared error beside it; here it is the batch mean beside the tokens' cross-entropy (D37). The
     momentum encoder normalises by its own statistics. Evaluation contrasts within the batch alone,
     and a code without any other counts 0.
+
+    N(0, I) is not its minimum: codes of heavier tails have a lower loss at the same variance, and
+    without a reconstruction beside it the cache can drive it there.
     """
 
     name = "contrastive entropy"

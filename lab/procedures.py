@@ -1,0 +1,265 @@
+"""Training procedures that are no sum of terms: lagging inference and semi-amortised inference.
+
+Each is a Model with options of its own after the model's parts, so that
+`partial(Lagging, window=15)` is a procedure.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from lab.model import Draw, Model, State, Term, Update
+from lab.posteriors import DiagonalGaussian, Head, Sizes
+from lab.schedules import END
+
+
+class Lagging(Model):
+    """While aggressive, the inference network takes up to `inner` steps per step of the decoder.
+
+    The first is on the current batch, the others on random ones. They end when the loss per symbol
+    of the last `window` steps exceeds that of the `window` before. Aggressive training ends for
+    good with the first fall of the validation MI from one epoch to the next, starting at 0. Raises
+    ValueError for options out of range or a posterior without MI.
+
+    Source: He et al. 2019, algorithm 1; spec 1.14. Its code, whose loop of 100 makes 99 steps,
+    clips the gradients of both networks by their common norm; here only who steps is clipped.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        head: Head,
+        decoder: nn.Module,
+        terms: tuple[Term, ...],
+        sizes: Sizes,
+        views: int = 1,
+        inner: int = 100,
+        window: int = 15,
+    ) -> None:
+        if inner < 1 or window < 1:
+            raise ValueError("inner and window must be 1 or more")
+        if "density" not in head.abilities:
+            raise ValueError(f"lagging needs the mutual information of {type(head).__name__}")
+        super().__init__(encoder, head, decoder, terms, sizes, views)
+        self.inner, self.window = inner, window
+        self.memory.update(aggressive=True, mi=0.0)
+
+    def updates(self, batch: Any, time: float, draw: Draw) -> Iterator[Update]:
+        """Encoder steps on one batch after another, then the decoder's on the current one."""
+        if not self.memory["aggressive"]:
+            yield from super().updates(batch, time, draw)
+            return
+        inference, generation = self.sides()
+        windows = Windows(self.window)
+        for step in range(self.inner):
+            current = draw() if step else batch
+            for update in self._played_by(inference, current, time, draw):
+                yield update
+                if update.optimiser == "model":
+                    windows.add(update.loss.item() * current.size, len(current.symbols()[0]))
+            if windows.rose:
+                break
+        yield from self._played_by(generation, batch, time, draw)
+
+    def _played_by(
+        self, players: tuple[nn.Module, ...], batch: Any, time: float, draw: Draw
+    ) -> Iterator[Update]:
+        """The plain updates, of which the model's is only some modules'."""
+        for update in super().updates(batch, time, draw):
+            yield replace(update, players=players) if update.optimiser == "model" else update
+
+    def evaluated(self, record: dict[str, float]) -> None:
+        if record["mi"] < self.memory["mi"]:
+            self.memory["aggressive"] = False
+        self.memory["mi"] = max(self.memory["mi"], record["mi"])
+
+
+class Windows:
+    """Whether a loss per symbol rose from one window of `size` values to the next."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.before, self.rose = size, math.inf, False
+        self._clear()
+
+    def _clear(self) -> None:
+        self.loss, self.symbols, self.count = 0.0, 0, 0
+
+    def add(self, loss: float, symbols: int) -> None:
+        """Take the summed loss of some symbols; `rose` changes where a window is full."""
+        self.loss, self.symbols, self.count = self.loss + loss, self.symbols + symbols, self.count + 1
+        if self.count == self.size:
+            last = self.loss / self.symbols
+            self.rose, self.before = last > self.before, last
+            self._clear()
+
+
+# Sentences in a published batch, over which the published step's objective is a mean.
+PUBLISHED_BATCH = 32
+
+
+class SemiAmortised(Model):
+    """The encoder's Gaussian is refined for each sentence by `steps` of gradient descent on its own
+    negative ELBO.
+
+    A step is `lr` / 32 with `momentum`, on one draw of z, and the gradients of mean and log
+    variance are clipped to the norm `clip`, each sentence by itself. The published code descends
+    the mean over its batches of 32, so its lr = 1 is this one; ours does not depend on the batch.
+    In training the loss at the refined posterior is differentiated through the descent. With
+    `through_decoder` the decoder gets the gradient that passes through the path too, which costs
+    as much as all the rest. Raises ValueError for options out of range or another posterior.
+
+    Source: Kim et al. 2018, algorithm 1; spec 1.13. iVAE's baseline has 10 steps of lr 1 with
+    `through_decoder`. Its table 3 gives 5.5 times a VAE's time on PTB.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        head: Head,
+        decoder: nn.Module,
+        terms: tuple[Term, ...],
+        sizes: Sizes,
+        views: int = 1,
+        steps: int = 3,
+        lr: float = 5.0,
+        momentum: float = 0.5,
+        clip: float = 5.0,
+        through_decoder: bool = False,
+    ) -> None:
+        if steps < 1 or lr <= 0 or clip <= 0 or not 0 <= momentum < 1:
+            raise ValueError("steps, lr and clip must be positive and momentum below 1")
+        if head.family != "gaussian":
+            raise ValueError(f"refinement needs a Gaussian posterior, not {type(head).__name__}'s")
+        super().__init__(encoder, head, decoder, terms, sizes, views)
+        self.steps, self.momentum, self.clip = steps, momentum, clip
+        self.rate = lr / PUBLISHED_BATCH
+        self.through_decoder = through_decoder
+
+    def infer(self, batch: Any, time: float = END) -> State:
+        """Encode, refine, and draw z from the refined posterior."""
+        state = super().infer(batch, time)
+        start = torch.stack([state.q.mean, state.q.log_variance])
+        mean, log_variance = Refinement.apply(start, self._descent(state, time), *self._shaped())
+        q = DiagonalGaussian(mean, log_variance)
+        return replace(state, q=q, z=q.rsample())
+
+    def _shaped(self) -> list[nn.Parameter]:
+        """The decoder's parameters, if the path's dependence on them counts."""
+        chosen = self.decoder.parameters() if self.through_decoder else ()
+        return [p for p in chosen if p.requires_grad]
+
+    def _descent(self, state: State, time: float) -> "Descent":
+        state, noise = state.detach(), self._noise(state.z)
+
+        def objective(point: Tensor, step: int) -> Tensor:
+            q = DiagonalGaussian(*point)
+            z = q.mean + (0.5 * q.log_variance).exp() * noise[step]
+            parts = self.parts(replace(state, q=q, z=z), time)
+            return state.batch.size * sum(parts.values())
+
+        return Descent(objective, self.steps, self.rate, self.momentum, self.clip)
+
+    def _noise(self, z: Tensor) -> Tensor:
+        """Standard normal noise of each step [K, B, D].
+
+        In evaluation it is the same for all sentences and has mean 0 and variance 1 over the steps,
+        so that a sentence has one posterior, whatever its batch.
+        """
+        if self.training:
+            return torch.randn(self.steps, *z.shape, dtype=z.dtype, device=z.device)
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.randn(self.steps, 1, z.shape[-1], generator=generator)
+        if self.steps > 1:
+            noise = (noise - noise.mean(0)) / noise.std(0, correction=0)
+        return noise.to(z)
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Gradient descent with momentum from a point [2, B, D], means and log variances.
+
+    `objective` (point, step) -> () is a sum over the sentences; its dropout is the same whenever a
+    step is repeated.
+    """
+
+    objective: Callable[[Tensor, int], Tensor]
+    steps: int
+    rate: float
+    momentum: float
+    clip: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", int(torch.randint(2**40, ())))
+
+    def gradients(self, point: Tensor, step: int, *others: Tensor) -> tuple[Tensor, ...]:
+        """Of a step's objective with respect to a point and to other tensors."""
+        with torch.enable_grad(), seeded(self.seed + step, point.device):
+            point = point.detach().requires_grad_()
+            return torch.autograd.grad(self.objective(point, step), (point, *others))
+
+    def clipped(self, gradient: Tensor) -> Tensor:
+        """Mean's and log variance's gradient of each sentence, scaled to the norm `clip` at most."""
+        norm = gradient.norm(dim=-1, keepdim=True)
+        return gradient * (self.clip / norm.clamp(min=self.clip))
+
+    def products(
+        self, point: Tensor, gradient: Tensor, step: int, along: Tensor, parameters: Sequence[Tensor]
+    ) -> tuple[Tensor, ...]:
+        """Derivatives of `gradients` along a direction, by differences from a known gradient, or
+        by central ones if parameters are asked for.
+        """
+        width = self.width(along)
+        above = self.gradients(point + width * along, step, *parameters)
+        if not parameters:
+            return ((above[0] - gradient) / width,)
+        below = self.gradients(point - width * along, step, *parameters)
+        return tuple((a - b) / (2 * width) for a, b in zip(above, below, strict=True))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers of a seed, on a generator of their own."""
+    with torch.random.fork_rng([device.index] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+class Refinement(Function):
+    """The end of a descent [2, B, D] as a function of its start and of the decoder's parameters.
+
+    Backward walks the path back with Hessian-vector products by finite differences, so that the
+    decoder need not be twice differentiable (Kim et al. 2018, algorithm 2).
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, start: Tensor, descent: Descent, *parameters: Tensor) -> Tensor:
+        point, velocity = start.detach(), torch.zeros_like(start)
+        ctx.save_for_backward(*parameters)
+        ctx.descent, ctx.path = descent, []
+        for step in range(descent.steps):
+            (gradient,) = descent.gradients(point, step)
+            ctx.path.append((point, gradient))
+            velocity = descent.momentum * velocity - descent.clipped(gradient)
+            point = point + descent.rate * velocity
+        return point
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, adjoint: Tensor) -> tuple[Tensor | None, ...]:
+        descent, parameters = ctx.descent, ctx.saved_tensors
+        velocity, shaped = torch.zeros_like(adjoint), [torch.zeros_like(p) for p in parameters]
+        for step, (point, gradient) in reversed(list(enumerate(ctx.path))):
+            velocity = velocity + descent.rate * adjoint
+            direction = -through(descent.clipped, gradient, velocity)
+            products = descent.products(point, gradient, step, direction, parameters)
+            adjoint = adjoint + products[0]
+            shaped = [sum(pair) for pair in zip(shaped, products[1:], strict=True)]
+            velocity = descent.momentum * velocity
+        return adjoint, None, *shaped
