@@ -7,7 +7,7 @@ Each is a Model with options of its own after the model's parts, so that
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -183,10 +183,9 @@ class SemiAmortised(Model):
 
 @dataclass(frozen=True)
 class Descent:
-    """Gradient descent with momentum from a point [2, B, D], means and log variances.
+    """Gradient descent with momentum from a point [2, B, D]: means and log variances.
 
-    `objective` (point, step) -> () is a sum over the sentences; its dropout is the same whenever a
-    step is repeated.
+    `objective` (point, step) -> () is a sum over sentences. A step repeated has the same dropout.
     """
 
     objective: Callable[[Tensor, int], Tensor]
@@ -194,72 +193,76 @@ class Descent:
     rate: float
     momentum: float
     clip: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "seed", int(torch.randint(2**40, ())))
+    seed: int = field(default_factory=lambda: int(torch.randint(2**40, ())))
 
     def gradients(self, point: Tensor, step: int, *others: Tensor) -> tuple[Tensor, ...]:
         """Of a step's objective with respect to a point and to other tensors."""
         with torch.enable_grad(), seeded(self.seed + step, point.device):
             point = point.detach().requires_grad_()
-            return torch.autograd.grad(self.objective(point, step), (point, *others))
+            value = self.objective(point, step)
+            return torch.autograd.grad(value, (point, *others), materialize_grads=True)
 
     def clipped(self, gradient: Tensor) -> Tensor:
-        """Mean's and log variance's gradient of each sentence, scaled to the norm `clip` at most."""
-        norm = gradient.norm(dim=-1, keepdim=True)
-        return gradient * (self.clip / norm.clamp(min=self.clip))
-
-    def products(
-        self, point: Tensor, gradient: Tensor, step: int, along: Tensor, parameters: Sequence[Tensor]
-    ) -> tuple[Tensor, ...]:
-        """Derivatives of `gradients` along a direction, by differences from a known gradient, or
-        by central ones if parameters are asked for.
-        """
-        width = self.width(along)
-        above = self.gradients(point + width * along, step, *parameters)
-        if not parameters:
-            return ((above[0] - gradient) / width,)
-        below = self.gradients(point - width * along, step, *parameters)
-        return tuple((a - b) / (2 * width) for a, b in zip(above, below, strict=True))
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Random numbers of a seed, on a generator of their own."""
-    with torch.random.fork_rng([device.index] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
+        """Each sentence's gradients of mean and of log variance, scaled to a norm of at most `clip`."""
+        return gradient * (self.clip / gradient.norm(dim=-1, keepdim=True).clamp(min=self.clip))
 
 
 class Refinement(Function):
-    """The end of a descent [2, B, D] as a function of its start and of the decoder's parameters.
+    """The end of a descent [2, B, D] as a function of its start and of other tensors, such as the
+    decoder's parameters.
 
-    Backward walks the path back with Hessian-vector products by finite differences, so that the
-    decoder need not be twice differentiable (Kim et al. 2018, algorithm 2).
+    Backward walks the path back (Kim et al. 2018, algorithm 2). Second derivatives are differences
+    between gradients beside the path and those of the descent, so that one more gradient per step
+    is enough and no network need be twice differentiable.
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, start: Tensor, descent: Descent, *parameters: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, start: Tensor, descent: Descent, *others: Tensor) -> Tensor:
         point, velocity = start.detach(), torch.zeros_like(start)
-        ctx.save_for_backward(*parameters)
-        ctx.descent, ctx.path = descent, []
+        path, sums = [], [torch.zeros_like(x) for x in others]
         for step in range(descent.steps):
-            (gradient,) = descent.gradients(point, step)
-            ctx.path.append((point, gradient))
+            gradient, *rest = descent.gradients(point, step, *others)
+            path.append((step, point, gradient))
+            add(sums, rest)
             velocity = descent.momentum * velocity - descent.clipped(gradient)
             point = point + descent.rate * velocity
+        ctx.descent, ctx.path, ctx.sums = descent, path, sums
+        ctx.save_for_backward(*others)
         return point
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, adjoint: Tensor) -> tuple[Tensor | None, ...]:
-        descent, parameters = ctx.descent, ctx.saved_tensors
-        velocity, shaped = torch.zeros_like(adjoint), [torch.zeros_like(p) for p in parameters]
-        for step, (point, gradient) in reversed(list(enumerate(ctx.path))):
+        descent, others = ctx.descent, ctx.saved_tensors
+        width, velocity = difference(descent.rate * adjoint), torch.zeros_like(adjoint)
+        sums = [torch.zeros_like(x) for x in others]
+        for step, point, gradient in reversed(ctx.path):
             velocity = velocity + descent.rate * adjoint
-            direction = -through(descent.clipped, gradient, velocity)
-            products = descent.products(point, gradient, step, direction, parameters)
-            adjoint = adjoint + products[0]
-            shaped = [sum(pair) for pair in zip(shaped, products[1:], strict=True)]
+            (along,) = torch.func.vjp(descent.clipped, gradient)[1](-velocity)
+            beside, *rest = descent.gradients(point + width * along, step, *others)
+            adjoint = adjoint + (beside - gradient) / width
+            add(sums, rest)
             velocity = descent.momentum * velocity
-        return adjoint, None, *shaped
+        mixed = ((a - b) / width for a, b in zip(sums, ctx.sums, strict=True))
+        return adjoint, None, *mixed
+
+
+def difference(direction: Tensor) -> float:
+    """The factor on directions [2, B, D] that makes the longest a good distance for differences."""
+    longest = direction.norm(dim=(0, -1)).max().item()
+    precision = torch.finfo(direction.dtype)
+    return 3 * math.sqrt(precision.eps) / max(longest, precision.tiny)
+
+
+def add(sums: list[Tensor], values: Sequence[Tensor]) -> None:
+    """Add values to running sums, in place."""
+    for total, value in zip(sums, values, strict=True):
+        total += value
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers of a seed, leaving the global generator as it was."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lab.backbones import TextNetwork, build_model, network_from, redraw
 from lab.backbones.base import TextDecoder
 from lab.backbones.noise import drop_words, swap_words
-from lab.backbones.transformer import Block, rotate, rotation
+from lab.backbones.transformer import Block, Widening, rotate, rotation
 from lab.corpora.batches import TextBatch, make_batch
 from lab.corpora.corpus import Split
 from lab.corpora.vocabulary import BOS, EOS, PAD, UNKNOWN
@@ -332,6 +332,12 @@ def test_noise_is_for_training(kind):
     assert decoder.training
 
 
+@EVERY
+def test_an_encoder_has_no_noise_but_the_augmentations(kind):
+    encoder, batch = encoder_of(kind, dropout=0.9).train(), batch_of(SENTENCES)
+    assert torch.equal(encoder(batch), encoder(batch))
+
+
 @pytest.mark.parametrize("encoder", KINDS)
 @pytest.mark.parametrize("decoder", KINDS)
 def test_every_pair_of_encoder_and_decoder_learns(encoder, decoder, corpus):
@@ -381,7 +387,8 @@ def test_each_layer_starts_as_its_kind_of_network_does(kind):
             elif kind == "transformer" and parameter.dim() == 1:
                 assert (parameter == 0).all()
             elif kind == "transformer":
-                assert parameter.std().item() == pytest.approx(0.02, rel=0.1)
+                scale = 48**-0.5 if isinstance(part, Widening) else 0.02
+                assert parameter.std().item() == pytest.approx(scale, rel=0.1)
             else:
                 assert 0.2 < parameter.abs().max() <= 0.3
 

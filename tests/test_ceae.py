@@ -33,7 +33,7 @@ from lab.terms.entropy import (
 )
 from lab.train import Trainer
 
-DATA = Path("/work/shared/data")
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 ONE = constant(1.0)
 GAUSSIAN_ENTROPY = 0.5 * math.log(2 * math.pi * math.e)  # of N(0, 1), nats
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from lab.backbones.base import TextDecoder, TextEncoder
 from lab.backbones.recurrent import RecurrentDecoder, RecurrentEncoder
-from lab.backbones.transformer import TransformerDecoder, TransformerEncoder
+from lab.backbones.transformer import TransformerDecoder, TransformerEncoder, Widening
 from lab.model import Augmentation, Reading
 from lab.posteriors import Sizes
 
@@ -59,10 +59,10 @@ class TextNetwork:
 
     def _check(self) -> None:
         choices = {"encoder": Kind, "decoder": Kind, "start": Start, "positions": Placing}
-        for name, known in choices.items():
-            if getattr(self, name) not in get_args(known):
-                known = ", ".join(get_args(known))
-                raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose from {known}")
+        for name, choice in choices.items():
+            value, known = getattr(self, name), get_args(choice)
+            if value not in known:
+                raise ValueError(f"{name}={value!r} is unknown; choose from {', '.join(known)}")
         if self.layers < 1 or self.heads < 1:
             raise ValueError("layers and heads must be 1 or more")
         if "transformer" in (self.encoder, self.decoder):
@@ -91,12 +91,11 @@ class TextNetwork:
     @torch.no_grad()
     def initialise(self, module: nn.Module) -> None:
         """U(-0.1, 0.1) for embeddings and U(-init, init) for other weights, as in both families
-        (D15); transformers draw theirs from N(0, 0.02) and have biases of 0.
+        (D15); transformers draw theirs from N(0, 0.02²) and have biases of 0.
 
         Norms start as the identity. What is no decoder, such as a head, follows the encoder.
         """
-        decoder = isinstance(module, TextDecoder)
-        transformer = (self.decoder if decoder else self.encoder) == "transformer"
+        kind = self.decoder if isinstance(module, TextDecoder) else self.encoder
         for part in module.modules():
             if isinstance(part, NORMS):
                 part.reset_parameters()
@@ -104,9 +103,16 @@ class TextNetwork:
             for parameter in part.parameters(recurse=False):
                 if isinstance(part, nn.Embedding):
                     parameter.uniform_(-EMBEDDING_BOUND, EMBEDDING_BOUND)
-                elif not transformer:
-                    parameter.uniform_(-self.init, self.init)
-                elif parameter.dim() > 1:
-                    parameter.normal_(0, TRANSFORMER_SCALE)
+                elif kind == "transformer":
+                    _draw_transformer(part, parameter)
                 else:
-                    parameter.zero_()
+                    parameter.uniform_(-self.init, self.init)
+
+
+def _draw_transformer(part: nn.Module, parameter: nn.Parameter) -> None:
+    if parameter.dim() == 1:
+        parameter.zero_()
+    else:
+        # At 0.02 widened embeddings would be too faint beside the code that is added to them.
+        wide = isinstance(part, Widening)
+        parameter.normal_(0, part.in_features**-0.5 if wide else TRANSFORMER_SCALE)

@@ -114,22 +114,28 @@ class Block(nn.Module):
         return x + self.dropout(self.network(self.norm(x))), past
 
 
+class Widening(nn.Linear):
+    """From the size of embeddings to the width of the blocks; its weights keep their scale."""
+
+
 def widening(network: "TextNetwork") -> nn.Module:
-    """From the size of embeddings to the width of the blocks, where they differ."""
+    """What words pass on their way to the blocks."""
     if network.embedding == network.hidden:
         return nn.Identity()
-    return nn.Linear(network.embedding, network.hidden)
+    return Widening(network.embedding, network.hidden)
 
 
 class TransformerEncoder(TextEncoder):
     """Output at the start mark, which attends to all of `<s> w1 .. wn </s>`: batch -> h [B, H]
     (CEAE A.2).
+
+    Like the recurrent encoders it has no dropout of its own: noise on x is the augmentation's.
     """
 
     def __init__(self, network: "TextNetwork", augmentation: Augmentation) -> None:
         super().__init__(network, augmentation)
         self.widen, self.positions = widening(network), Positions(network)
-        self.blocks = nn.ModuleList(Block(network, network.dropout) for _ in range(network.layers))
+        self.blocks = nn.ModuleList(Block(network, 0.0) for _ in range(network.layers))
         self.norm = nn.LayerNorm(network.hidden)
 
     def forward(self, batch: TextBatch) -> Tensor:
