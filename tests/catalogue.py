@@ -1,4 +1,4 @@
-"""The methods as the tests train them: for two epochs, on text and where it makes sense on the toy."""
+"""The methods as the tests train them: for two epochs, on text and where it fits on the toy."""
 
 from lab.methods import METHODS, parse
 

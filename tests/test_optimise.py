@@ -23,10 +23,12 @@ def stepped(text_data, text_network, **given) -> tuple[float, float]:
     before = [[p.clone() for p in side] for side in sides]
     for update in model.updates(next(iter(text_data.train(1))), 1.0, None):
         optimisers.apply(update)
-    return tuple(
-        math.sqrt(sum(float((p - b).detach().square().sum()) for p, b in zip(side, old, strict=True)))
-        for side, old in zip(sides, before, strict=True)
-    )
+    return tuple(distance(side, old) for side, old in zip(sides, before, strict=True))
+
+
+def distance(new: list[torch.Tensor], old: list[torch.Tensor]) -> float:
+    pairs = zip(new, old, strict=True)
+    return math.sqrt(sum(float((a - b).detach().square().sum()) for a, b in pairs))
 
 
 def test_one_norm_over_both_networks(text_data, text_network):

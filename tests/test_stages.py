@@ -81,7 +81,8 @@ def test_regularised_autoencoder_pays_for_codes_and_decoder_weights(text_data, t
     parts = model.penalties(state)
     weights = sum(float(p.detach().square().sum()) for p in model.decoder.parameters())
     assert float(parts["decoder norm"].detach()) == pytest.approx(0.5 * weights, rel=1e-5)
-    assert float(parts["code norm"].detach()) == pytest.approx(float(state.z.detach().square().sum(1).mean()))
+    norm = float(state.z.detach().square().sum(1).mean())
+    assert float(parts["code norm"].detach()) == pytest.approx(norm)
     assert {type(t) for t in model.terms} == {CodeNorm, DecoderNorm}
 
 

@@ -27,7 +27,7 @@ def network_from(settings: Mapping[str, Any]) -> Network:
         raise _unreadable("kind", f"is {kind!r}, not one of {', '.join(NETWORKS)}")
     known = {f.name: f for f in fields(NETWORKS[kind])}
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k != "kind"}
-    for name in given.keys() - known.keys():
+    for name in sorted(given.keys() - known.keys()):
         raise _unreadable(name, "is unknown")
     for name, known_field in known.items():
         if known_field.default is MISSING and name not in given:
