@@ -51,7 +51,7 @@ _FAMILIES = {
     "infovae": ("#7f8f29", "dash", ("scaling", 10)),
     "wae": ("#999933", "solid", ("weight", 1)),
     "aae": ("#6b705c", "dashdot", ("weight", 1)),
-    "vae_mine": ("#c0392b", "dash", ("alpha", 2)),
+    "vae_mine": ("#c0392b", "dash", ("alpha", 5)),
     "ceae": ("#d6336c", "solid", ("entropy", 0.2)),
     "dg_vae": ("#009e73", "solid", ("aggregation", 32)),
     "dg_vmf_vae": ("#117733", "dash", ("concentration", 13)),

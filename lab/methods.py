@@ -280,12 +280,12 @@ def aae(weight: Weight = 1.0, stochastic: bool = False) -> Parts:
 
 
 def vae_mine(
-    alpha: Weight = 2.0, gradient: bool = True, published: bool = False, anneal: Epochs = 10
+    alpha: Weight = 5.0, gradient: bool = True, published: bool = False, anneal: Epochs = 10
 ) -> Parts:
     """VAE-MINE: maximises `alpha` times a lower bound of the mutual information beside the ELBO.
 
-    Source: VAE-MINE eq. 12 and 17, algorithm 1; `published` takes ξ as eq. 13 prints it (D33), and
-    without `gradient` the encoder does not see the bound (eq. 18).
+    Source: VAE-MINE eq. 12 and 17, algorithm 1, with α chosen between 2 and 5; `published` takes ξ
+    as eq. 13 prints it (D33), and without `gradient` the encoder does not see the bound (eq. 18).
     """
     information = MutualInformation(constant(alpha), gradient, published)
     terms = (KL(Linear(0.1, 1, anneal)), information)

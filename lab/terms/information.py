@@ -43,7 +43,9 @@ class MutualInformation(Term):
         if state.z.shape[-2] < 2:
             return state.z.new_zeros(state.z.shape[:-2])
         joint, marginal = self.energies(state if self.gradient else state.detach())
-        return -tangent_bound(joint, marginal, self.log_scope)
+        # A ξ of another batch makes the estimate of a trained f noisy, which only training needs.
+        scope = self.log_scope if self.training else -_log_mean_exp(marginal)
+        return -tangent_bound(joint, marginal, scope)
 
     @torch.no_grad()
     def after(self, state: State) -> None:
