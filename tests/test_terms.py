@@ -378,3 +378,14 @@ def test_a_contrast_needs_two_views(text_network):
     parts = Parts("one view", GaussianHead(), (InfoNCE(ONE, 0.1, "h"),))
     with pytest.raises(ValueError, match="contrast needs 2 views, there is 1"):
         build_model(parts, text_network)
+
+
+@given(
+    posterior=st.lists(st.floats(-50, 50), min_size=1, max_size=8),
+    prior=st.lists(st.floats(-50, 4), min_size=1, max_size=8),
+)
+@settings(deadline=None)
+def test_the_circle_is_never_negative_whatever_the_critic_says(posterior, prior):
+    q, p = (torch.tensor(x, dtype=torch.float64) for x in (posterior, prior))
+    assert float(circle(q, p)) >= 0
+    assert float(circle_published(q, p)) >= math.log(2)
