@@ -181,9 +181,9 @@ def _show(options: argparse.Namespace) -> None:
         "terms": {t.name: f"weight {t.weight}" for t in parts.terms},
         "critic steps": {t.name: t.critic_steps for t in parts.terms if t.critic_steps},
         "procedure": listings.procedure(parts),
-        "decoder": listings.changes(parts.reading),
-        "encoder": listings.changes(parts.augmentation),
-        "selected by": parts.selection,
+        "decoder reads": listings.changes(parts.reading) or "as usual",
+        "encoder noise": listings.changes(parts.augmentation),
+        "selected by": " ".join(f"{w:+g} {k}" for k, w in parts.selection.items()),
         "samples from": parts.sampling,
         "source": about["source"],
     }

@@ -4,7 +4,7 @@ All passes draw from their own seeded generator, so that evaluating never change
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,7 +52,7 @@ def evaluate(
     rows: np.ndarray,
     nll_rows: np.ndarray,
     nll_samples: int,
-    selection: str,
+    selection: Mapping[str, float],
     device: torch.device,
 ) -> tuple[Latents | None, dict[str, float]]:
     """Latents of the given rows of a split and the figures of that set (nats per sentence).
@@ -61,7 +61,7 @@ def evaluate(
     where it is dear. Raises Diverged if something is not finite.
     """
     with evaluating(model):
-        latents, record = _pass(model, data, split, rows, selection == "objective", device)
+        latents, record = _pass(model, data, split, rows, "objective" in selection, device)
         if latents is not None:
             record |= latent_figures(latents)
         for kind in ("", "_dual"):
@@ -72,7 +72,7 @@ def evaluate(
         record |= {"nll": nll.value, "nll_stderr": nll.stderr}
         if tokens := data.tokens(split, nll_rows):
             record["ppl"] = metrics.perplexity(nll.value * len(nll_rows), tokens)
-    return latents, record | {"selection": record[selection]}
+    return latents, record | {"selection": sum(w * record[k] for k, w in selection.items())}
 
 
 def _pass(
@@ -80,6 +80,7 @@ def _pass(
 ) -> tuple[Latents | None, dict[str, float]]:
     arrays: dict[str, np.ndarray] = {}
     sums: dict[str, float] = defaultdict(float)
+    counts: dict[str, int] = defaultdict(int)
     exact_kl = []
     position = np.empty(data.count(split), np.int64)
     position[rows] = np.arange(len(rows))
@@ -92,13 +93,14 @@ def _pass(
             figures |= term.values(state)
         for name, value in figures.items():
             sums[name] += float(value) * batch.size
+            counts[name] += batch.size
         for name, values in posterior_arrays(model.head.family, state.q).items():
             if name not in arrays:
                 arrays[name] = np.empty((len(rows), *values.shape[1:]), np.float32)
             arrays[name][position[batch.indices]] = values
         if isinstance(state.q, LinearPushForward):
             exact_kl.append(_shared_gaussian(state.q))
-    record = {name: value / len(rows) for name, value in sums.items()}
+    record = {name: value / counts[name] for name, value in sums.items()}
     for name, values in (record | arrays).items():
         check_finite(name, values)
     if np.abs(arrays.get("log_variance", 0)).max() > LARGEST_LOG_VARIANCE:

@@ -17,7 +17,7 @@ from lab.evaluation import evaluating, posterior_arrays
 from lab.methods import parse
 from lab.model import Model
 from lab.runs import Run
-from lab.sampling import CodeDensity
+from lab.sampling import CODE_DENSITY, CodeDensity
 
 MAX_WORDS = 200  # longest text that is encoded
 
@@ -32,13 +32,15 @@ def load(run: Run) -> "Generator":
         raise UserError(f"{run.id}: no checkpoint, so it can neither encode nor decode")
     if "latent" not in run.info:
         raise UserError(f"{run.id}: {run.label} has no latent space to decode from")
-    model = build_model(parse(run.spec).parts(), network_from(run.info["settings"]["network"]))
+    parts = parse(run.spec).parts()
+    model = build_model(parts, network_from(run.info["settings"]["network"]))
     checkpoint.load_weights(weights, model)
-    words, codes = (run.folder / "checkpoints" / n for n in ("vocabulary.txt", "codes.safetensors"))
+    words, codes = (run.folder / "checkpoints" / n for n in ("vocabulary.txt", CODE_DENSITY))
     return Generator(
         model,
         Vocabulary.load(words) if words.exists() else None,
         CodeDensity.load(codes) if codes.exists() else None,
+        parts.sampling == "prior",
     )
 
 
@@ -47,12 +49,13 @@ class Generator:
     """A loaded model.
 
     Without a vocabulary its items are categories, which decode but are not typed. With a density of
-    codes it samples from that, otherwise from the prior.
+    codes it samples from that, otherwise, if `from_prior`, from the prior.
     """
 
     model: Model
     vocabulary: Vocabulary | None
     codes: CodeDensity | None = None
+    from_prior: bool = True
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Posterior means [N, D] of sentences; implicit posteriors by the mean of their draws.
@@ -81,9 +84,14 @@ class Generator:
             )
 
     def sample(self, count: int, seed: int = 0) -> list[str]:
-        """Greedy texts of `count` draws from the prior, or from the density of codes."""
+        """Greedy texts of `count` draws from the prior, or from the density of codes.
+
+        Raises UserError if that density is still to be fitted.
+        """
         if self.codes is not None:
             return self.decode(self.codes.sample(count, seed))
+        if not self.from_prior:
+            raise UserError("this method samples from a density fitted when training has finished")
         shape = (count, self.model.decoder.latent)
         generator = torch.Generator().manual_seed(seed)
         return self.decode(self.model.head.prior.sample(shape, generator=generator).numpy())

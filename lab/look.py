@@ -47,7 +47,7 @@ _FAMILIES = {
     "bow_vae": ("#44aa99", "dash", ("weight", 1)),
     "skip_vae": ("#2b8cbe", "dashdot", None),
     "lagging_vae": ("#1b7f79", "solid", ("inner", 100)),
-    "sa_vae": ("#4d7c0f", "solid", ("steps", 10)),
+    "sa_vae": ("#4d7c0f", "solid", ("steps", 2)),
     "infovae": ("#7f8f29", "dash", ("scaling", 10)),
     "wae": ("#999933", "solid", ("weight", 1)),
     "aae": ("#6b705c", "dashdot", ("weight", 1)),

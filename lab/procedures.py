@@ -147,8 +147,8 @@ class SemiAmortised(Model):
         return Descent(objective, self.steps, self.lr, self.momentum, self.clip)
 
     def _noise(self, z: Tensor) -> Tensor:
-        """Standard normal noise of each step [K, B, D], with mean 0 and variance 1 over the steps,
-        so that few of them do not drift.
+        """Normal noise of each step [K, B, D], scaled to mean 0 and variance 1 over the steps so
+        that few of them do not drift; two steps see ±1.
 
         In evaluation it is the same for all sentences, so that equal ones have equal posteriors.
         """

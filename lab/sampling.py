@@ -11,6 +11,7 @@ import torch
 
 from lab import checkpoint
 
+CODE_DENSITY = "codes.safetensors"  # beside the weights it belongs to
 COMPONENTS = {"gaussian": 1, "mixture": 10}  # Ghosh et al. 2020 use ten
 
 

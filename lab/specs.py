@@ -61,7 +61,9 @@ class Method:
 
 
 def parse(spec: str, factories: Factories) -> Method:
-    """Read "name" or "name(option=value, ...)". Raises UserError that lists what exists."""
+    """Read "name" or "name(option=value, ...)". Raises UserError that lists what exists or
+    names the rule that options break together.
+    """
     try:
         node = ast.parse(spec.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -83,7 +85,12 @@ def parse(spec: str, factories: Factories) -> Method:
         if keyword.arg in given:
             raise UserError(f"{name}: {keyword.arg} is given twice")
         given[keyword.arg] = _value(name, schema[keyword.arg], keyword.value)
-    return Method(factories[name], {k: given.get(k, p.default) for k, p in schema.items()})
+    method = Method(factories[name], {k: given.get(k, p.default) for k, p in schema.items()})
+    try:
+        method.parts()
+    except ValueError as error:
+        raise UserError(f"{method.spec}: {error}") from error
+    return method
 
 
 def describe(factory: Callable[..., Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from lab.optimise import Meter, Optimisers
 from lab.runs import Latents, RunWriter, open_run
 from lab.runs.figures import take
 from lab.runs.layout import run_file
-from lab.sampling import CodeDensity
+from lab.sampling import CODE_DENSITY, CodeDensity
 from lab.schedules import END
 from lab.settings import Progress, Settings
 
@@ -218,7 +218,8 @@ class Trainer:
         with evaluating(self.model):
             paths = interpolation_records(self.model, data, probe) if probe else []
         writer.write_epoch(progress.epoch, probe, records, paths, keep_samples=STORED_SAMPLES)
-        self._select(record["selection"])
+        first_stage = progress.epoch <= self.parts.pretraining and self.parts.pretraining
+        self._select(record["reconstruction" if first_stage else "selection"])
         if progress.epoch:
             self.model.evaluated(record)
         last = self.folder / "checkpoints" / "last.safetensors"
@@ -251,18 +252,24 @@ class Trainer:
         best = self.folder / "checkpoints" / "best.safetensors"
         if value < progress.best:
             progress.best, progress.best_epoch, progress.stale = value, progress.epoch, 0
+            (self.folder / "checkpoints" / CODE_DENSITY).unlink(missing_ok=True)
             checkpoint.save(best, self.model.state_dict())
             return
         progress.stale += 1
         if (
             settings.patience
             and progress.stale >= settings.patience
-            and progress.epoch >= settings.decay_from
+            and progress.epoch - self._stage_start() >= settings.decay_from
         ):
             progress.decays, progress.stale = progress.decays + 1, 0
             progress.lr *= settings.decay
             checkpoint.load_weights(best, self.model)
             self.optimisers = Optimisers(self.model, self.settings, self.progress.lr)
+
+    def _stage_start(self) -> int:
+        """The epoch after which the present stage began."""
+        pretraining = self.parts.pretraining
+        return pretraining if self.progress.epoch > pretraining else 0
 
     def _exhausted(self) -> bool:
         """Whether the rate has decayed for the last time, which ends training's last stage."""
@@ -285,7 +292,7 @@ class Trainer:
         rows = _subset(self.data.count("train"), CODES, self.settings.seed)
         codes = encode(self.model, self.data, "train", rows, self.device)
         density = CodeDensity.fit(codes, self.parts.sampling)
-        density.save(self.folder / "checkpoints" / "codes.safetensors")
+        density.save(self.folder / "checkpoints" / CODE_DENSITY)
 
     def _show(self, bar: tqdm, loss: float, record: dict[str, float]) -> None:
         keys = {

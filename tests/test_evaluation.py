@@ -192,8 +192,8 @@ def test_evaluation_neither_draws_from_nor_changes_training(text_data, text_netw
     before = {k: v.clone() for k, v in model.state_dict().items()}
     state = torch.get_rng_state()
     rows = np.arange(40)
-    first = evaluate(model, text_data, "valid", rows, rows[:8], 4, "objective", CPU)[1]
-    assert first == evaluate(model, text_data, "valid", rows, rows[:8], 4, "objective", CPU)[1]
+    first = evaluate(model, text_data, "valid", rows, rows[:8], 4, {"objective": 1}, CPU)[1]
+    assert first == evaluate(model, text_data, "valid", rows, rows[:8], 4, {"objective": 1}, CPU)[1]
     assert torch.equal(torch.get_rng_state(), state)
     assert model.training
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
@@ -203,7 +203,7 @@ def test_latents_come_in_item_order_whatever_the_batches(text_data, text_network
     torch.manual_seed(0)
     model = build_model(parse("vae").parts(), text_network).eval()
     rows = np.array([5, 31, 2, 17])
-    latents, _ = evaluate(model, text_data, "valid", rows, rows, 2, "objective", CPU)
+    latents, _ = evaluate(model, text_data, "valid", rows, rows, 2, {"objective": 1}, CPU)
     for position, row in enumerate(rows):
         (batch,) = text_data.rows("valid", np.array([row]))
         alone = model.infer(batch).q.mean.detach().numpy()

@@ -35,7 +35,7 @@ def test_show_tells_stages_and_what_encoder_and_decoder_read(capsys):
     assert "decoder redrawn after epoch 4" in capsys.readouterr().out
     assert main(["show", "clvae(swap=0.1)", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["encoder"] == "dropout=0.3, swap=0.1"
+    assert shown["encoder noise"] == "dropout=0.3, swap=0.1"
 
 
 def test_a_run_carries_the_sentence_that_describes_its_method():

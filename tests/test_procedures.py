@@ -222,7 +222,7 @@ def test_refinement_lowers_the_objective_of_a_trained_text_model(model, text_dat
             amortised, refined = Model.infer(trained, batch).q, trained.infer(batch).q
             assert amortised.kl().mean() > 0.5
             gain = objective_of(trained, batch, amortised) - objective_of(trained, batch, refined)
-            assert gain > 0.01
+            assert gain > 0
 
 
 def test_a_sentences_posterior_does_not_depend_on_its_batch(model, text_data):

@@ -125,6 +125,28 @@ def test_the_first_stage_is_a_plain_autoencoder_and_the_best_epoch_is_of_the_sec
     assert open_run(run.folder).best_epoch > 2
 
 
+def test_the_first_stage_keeps_the_best_reconstruction_and_decays_from_its_own_start(
+    trainer, monkeypatch
+):
+    monkeypatch.setattr(Trainer, "_train_epoch", lambda self, bar: {"model": {"loss": 1.0}})
+    values = iter([9.0, 5.0, 4.0, 6.0, 6.0, 6.0, 6.0, 6.0])
+    monkeypatch.setattr(
+        "lab.train.evaluate",
+        lambda *a: (None, {"reconstruction": (v := next(values)), "selection": 100 + v}),
+    )
+    chosen, decays, original = [], [], Trainer._select
+
+    def select(self, value):
+        chosen.append(value)
+        original(self, value)
+        decays.append(self.progress.decays)
+
+    monkeypatch.setattr(Trainer, "_select", select)
+    trainer("ae_fb(pretrain=3)", epochs=6, patience=1, decay_from=2).run()
+    assert chosen == [9, 5, 4, 6, 106, 106, 106]
+    assert decays == [0, 0, 0, 1, 1, 2, 3]  # none after epoch 4, the second stage's first
+
+
 def test_a_first_stage_that_leaves_no_epoch_is_refused(trainer):
     with pytest.raises(UserError, match="pretraining of 5 epochs leaves none of 2"):
         trainer("ae_fb")
@@ -134,6 +156,7 @@ def test_a_first_stage_that_leaves_no_epoch_is_refused(trainer):
     ("spec", "batch_size", "says"),
     [
         ("dg_vae(aggregation=3)", 16, "aggregation=3 does not divide the batch of 16"),
+        ("dg_vae", 1, "an aggregated posterior needs a batch of 2 or more"),
         ("clvae", 1, "contrast needs a batch of 2 or more"),
         ("wae", 1, "MMD needs a batch of 2 or more"),
         ("vae_mine", 1, "mutual information needs a batch of 2 or more"),
@@ -182,6 +205,14 @@ def test_a_regularised_autoencoder_samples_from_its_codes(trainer):
     assert model.codes is not None
     assert len(model.sample(3)) == 3
     assert load_model(open_run(run.folder)).sample(3, seed=1) == model.sample(3, seed=1)
+
+
+def test_an_unfinished_regularised_autoencoder_does_not_sample_from_the_prior(trainer):
+    run = trainer("rae")
+    run.run()
+    (run.folder / "checkpoints" / "codes.safetensors").unlink()
+    with pytest.raises(UserError, match="density fitted when training has finished"):
+        load_model(open_run(run.folder)).sample(2)
 
 
 def test_vae_samples_from_the_prior_on_its_own_corpus(trainer):

@@ -281,7 +281,7 @@ def test_a_record_has_a_constant_kl_and_no_consistent_units(text_data, text_netw
     parts = Parts("vMF-VAE", VonMisesFisherHead(13.0), (KL(ONE),))
     rows = np.arange(40)
     model = build_model(parts, text_network)
-    latents, record = evaluate(model, text_data, "valid", rows, rows[:8], 4, "objective", CPU)
+    latents, record = evaluate(model, text_data, "valid", rows, rows[:8], 4, {"objective": 1}, CPU)
     assert latents.family == "vmf"
     np.testing.assert_allclose(np.linalg.norm(latents.mean, axis=1), 1, atol=1e-6)
     assert latents.concentration.tolist() == [13.0] * 40

@@ -11,6 +11,11 @@ from toy.categories import REPEATS, CategoryData
 
 ITERATIONS = 80_000
 DUMPS = 16
+# Options of schedules, words and features, which categories have not.
+WITHOUT_EFFECT = (
+    "anneal", "start", "period", "rise", "dropout", "swap", "on", "noise", "noise_epochs",
+    "per_token",
+)  # fmt: skip
 
 
 def trainer(
@@ -54,16 +59,6 @@ def _check_options(method: Method) -> None:
     if method.parts().pretraining:
         raise UserError(f"{method.spec}: trains in two stages of epochs, which the toy has not")
     defaults = parse(method.name).options
-    for name in (
-        "anneal",
-        "start",
-        "period",
-        "rise",
-        "dropout",
-        "swap",
-        "on",
-        "noise",
-        "noise_epochs",
-    ):
+    for name in WITHOUT_EFFECT:
         if name in method.options and method.options[name] != defaults[name]:
             raise UserError(f"{method.spec}: {name} has no effect on the toy; leave it out")

@@ -30,7 +30,9 @@ def latent_figures(latents: Latents) -> dict[str, float]:
             latents, np.random.default_rng(0).choice(len(latents), AT_MOST, replace=False)
         )
     matched = as_gaussians(latents)
-    figures: dict[str, float] = {"au": metrics.active_units(matched.mean)}
+    # A coordinate of a uniform direction has variance 1 / D, not 1.
+    unit = np.sqrt(latents.dimensions) if latents.family == "vmf" else 1.0
+    figures: dict[str, float] = {"au": metrics.active_units(unit * matched.mean)}
     if latents.family == "gaussian":
         return figures | _of_gaussians(latents)
     if latents.family == "samples" and latents.samples.shape[1] > 1:

@@ -31,6 +31,8 @@ class DensityGap(Term):
         self.needs = frozenset({"marginals" if marginal else "density"})
 
     def check(self, batch_size: int) -> None:
+        if batch_size < 2 and self.aggregation != 1:
+            raise ValueError("an aggregated posterior needs a batch of 2 or more")
         if self.aggregation and batch_size % self.aggregation:
             raise ValueError(
                 f"aggregation={self.aggregation} does not divide the batch of {batch_size}; give a "

@@ -1,6 +1,7 @@
 """Mutual information by its tangent bound (VAE-MINE)."""
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,10 @@ class MutualInformation(Term):
     """Minus the lower bound E f(x, z) - ξ E e^f(x, z') + log ξ + 1 of I(x; z) (VAE-MINE eq. 12).
 
     Encoder and energy network f([h; z]) maximise it together; z' are the batch's codes in another
-    order. ξ is what the last batch says is best, 1 / E e^f, where eq. 13 prints its inverse, which
-    `published` uses (D33). Without `gradient` the encoder does not see the bound, as the paper
-    allows once f is optimal (eq. 18). A batch of one counts 0.
+    order. ξ is a constant, the batch's best one, 1 / E e^f, where eq. 13 prints its inverse, which
+    `published` uses (D33); algorithm 1 lets f see the last batch's, with which it diverges on
+    batches of 32. Without `gradient` f takes h as given, as the paper allows once f is optimal (eq.
+    18), and the bound reaches the encoder through z alone. A batch of one counts 0.
     """
 
     name = "mutual information"
@@ -29,7 +31,6 @@ class MutualInformation(Term):
     def build(self, sizes: Sizes) -> None:
         widths = sizes.critic_widths[:2]  # two layers of 512 in the paper
         self.energy = mlp(sizes.features + sizes.latent, widths, 1, nn.ReLU)
-        self.register_buffer("log_scope", torch.zeros(()))
 
     def energies(self, state: State) -> tuple[Tensor, Tensor]:
         """f of the pairs (x, z) and of the shuffled ones, each [..., B]."""
@@ -42,21 +43,13 @@ class MutualInformation(Term):
     def forward(self, state: State) -> Tensor:
         if state.z.shape[-2] < 2:
             return state.z.new_zeros(state.z.shape[:-2])
-        joint, marginal = self.energies(state if self.gradient else state.detach())
-        # A ξ of another batch makes the estimate of a trained f noisy, which only training needs.
-        scope = self.log_scope if self.training else -_log_mean_exp(marginal)
-        return -tangent_bound(joint, marginal, scope)
-
-    @torch.no_grad()
-    def after(self, state: State) -> None:
-        """Take the tangent where the bound touches log E e^f on this batch."""
-        if state.z.shape[-2] > 1:
-            _, marginal = self.energies(state)
-            best = -_log_mean_exp(marginal)
-            self.log_scope.copy_(-best if self.published else best)
+        seen = state if self.gradient else replace(state, h=state.h.detach())
+        joint, marginal = self.energies(seen)
+        best = -_log_mean_exp(marginal).detach()
+        return -tangent_bound(joint, marginal, -best if self.published else best)
 
     def values(self, state: State) -> dict[str, Tensor]:
-        """The bound with its best ξ, which is Donsker and Varadhan's: E f - log E e^f."""
+        """Donsker and Varadhan's E f - log E e^f, which small batches bias upwards."""
         if state.z.shape[-2] < 2:
             return {}
         joint, marginal = self.energies(state)
@@ -65,7 +58,7 @@ class MutualInformation(Term):
 
 def tangent_bound(joint: Tensor, marginal: Tensor, log_scope: Tensor) -> Tensor:
     """E f - ξ E e^f + log ξ + 1 of energies [..., B] -> [...], tight at ξ = 1 / E e^f."""
-    return joint.mean(-1) - (marginal + log_scope).exp().mean(-1) + log_scope + 1
+    return joint.mean(-1) - (marginal + log_scope.unsqueeze(-1)).exp().mean(-1) + log_scope + 1
 
 
 def _log_mean_exp(x: Tensor) -> Tensor:
