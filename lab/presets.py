@@ -57,8 +57,7 @@ _SHARED = {
     "clip": 5.0, "clip_each": False, "batch_size": 32, "order": "exact",
 }  # fmt: skip
 
-# iVAE's and clVAE's train_<corpus>.py: one critic of three layers of 512, no decay. clVAE's
-# launchers for PTB run 60 epochs.
+# iVAE's and clVAE's train_<corpus>.py: one critic of three layers of 512, no decay.
 _ADAM = _SHARED | {
     "start": "hidden", "critic_widths": (512, 512, 512),
     "epochs": 40, "optimiser": "adam", "critic_lr": 1e-5, "clip_each": True, "patience": 0,
@@ -83,7 +82,8 @@ _TRANSFORMER = _SHARED | {
 RECIPES = {
     "dg": Recipe(
         "BN-VAE and DG-VAE as published",
-        "Zhu et al. 2020 and DG-VAE section 4.1: their config_<corpus>.py and experiment.py. Here "
+        "Zhu et al. 2020 and DG-VAE section 4.1: their config_<corpus>.py and experiment.py, which "
+        "never stops a cyclic VAE early as this does. Here "
         "all networks start within .01, embeddings within .1; BN-VAE's code leaves its Gaussian "
         "encoder at PyTorch's defaults (D15)",
         _SGD,
@@ -99,6 +99,12 @@ RECIPES = {
             "yahoo": {"init": 0.01, "lr": 8e-4},
             "yelp": {"init": 0.01, "lr": 8e-4},
         },
+    ),
+    "clvae": Recipe(
+        "clVAE as published",
+        "clVAE section 4.1: iVAE's script for PTB, which its launchers run for 60 epochs",
+        _ADAM | {"epochs": 60, "init": 0.1, "lr": 1e-3},
+        {"ptb": {}},
     ),
     "lagging": Recipe(
         "Lagging inference networks as published",
@@ -173,11 +179,10 @@ PRESETS = {
 
 # The recipes of the method's own paper, the first that has the corpus; dg is everyone's last.
 OWN_RECIPES = {
-    **dict.fromkeys(
-        ("ivae", "ivae_mi", "clvae", "clvae_mi", "clvae_plus", "clvae_plus_mi"), ("ivae",)
-    ),
+    **dict.fromkeys(("ivae", "ivae_mi", "sa_vae"), ("ivae",)),
+    **dict.fromkeys(("clvae", "clvae_mi", "clvae_plus", "clvae_plus_mi"), ("clvae", "ivae")),
+    **dict.fromkeys(("vae_mine", "vae_word_dropout", "infovae"), ("mine",)),
     "lagging_vae": ("lagging",),
-    "vae_mine": ("mine",),
     "ceae": ("ceae", "ceae_transformer"),
 }
 

@@ -18,6 +18,7 @@ from lab.settings import Settings
 # (methods.md sections 1.0, 1.19 and 1.20; the papers' appendices)
 TABLE = {
     "ptb_ivae": (256, 256, 32, "hidden", 0.1, "adam", 1e-3, 0, 40),
+    "ptb_clvae": (256, 256, 32, "hidden", 0.1, "adam", 1e-3, 0, 60),
     "yahoo_ivae": (512, 1024, 32, "hidden", 0.01, "adam", 8e-4, 0, 40),
     "yelp_ivae": (512, 1024, 32, "hidden", 0.01, "adam", 8e-4, 0, 40),
     "ptb_dg": (256, 256, 32, "cell", 0.01, "sgd", 0.5, 5, 100),
@@ -42,7 +43,9 @@ COLUMNS = (
 )  # fmt: skip
 PUBLISHED = pytest.mark.parametrize("name", TABLE)
 LSTM = [name for name in TABLE if not name.endswith("transformer")]
-IVAE_METHODS = {"ivae", "ivae_mi", "clvae", "clvae_mi", "clvae_plus", "clvae_plus_mi"}
+CLVAE_METHODS = {"clvae", "clvae_mi", "clvae_plus", "clvae_plus_mi"}
+IVAE_METHODS = {"ivae", "ivae_mi", "sa_vae"} | CLVAE_METHODS
+MINE_METHODS = {"vae_mine", "vae_word_dropout", "infovae"}
 
 
 def fields(target: type) -> dict[str, object]:
@@ -75,10 +78,10 @@ def test_lstms_drop_half_and_clip_to_five_in_ivae_each_network_by_itself(name):
     network = built(name, TextNetwork, 10)
     settings = built(name, Settings)
     assert (network.encoder, network.decoder, network.dropout) == ("lstm", "lstm", 0.5)
-    assert (settings.clip, settings.clip_each) == (5.0, name.endswith("ivae"))
+    assert (settings.clip, settings.clip_each) == (5.0, name.endswith(("ivae", "clvae")))
 
 
-@pytest.mark.parametrize("name", [n for n in LSTM if "ivae" not in n])
+@pytest.mark.parametrize("name", [n for n in LSTM if not n.endswith(("ivae", "clvae"))])
 def test_sgd_halves_its_rate_five_times_at_most_from_epoch_fifteen_on(name):
     settings = built(name, Settings)
     assert (settings.decay, settings.decay_from, settings.max_decays) == (0.5, 15, 5)
@@ -121,7 +124,7 @@ def test_every_preset_has_networks_and_settings_that_go_together(name):
 
 
 @PUBLISHED
-def test_a_published_preset_says_where_it_is_from_and_leaves_no_setting_to_defaults(name):
+def test_a_published_preset_says_where_it_is_from_and_states_what_the_scripts_share(name):
     assert PRESETS[name].source
     stated = {"encoder", "decoder", "dropout", "clip", "clip_each", "batch_size", "order"}
     assert stated <= PRESETS[name].values.keys()
@@ -139,11 +142,13 @@ def test_a_model_of_the_preset_has_its_sizes(name):
 
 
 def expected_recipe(corpus: str, method: str) -> str:
+    if method in CLVAE_METHODS and corpus == "ptb":
+        return "clvae"
     if method in IVAE_METHODS and corpus in {"ptb", "yahoo", "yelp"}:
         return "ivae"
     if method == "lagging_vae" and corpus in {"yahoo", "yelp"}:
         return "lagging"
-    if method == "vae_mine" and corpus in {"ptb", "yahoo", "snli"}:
+    if method in MINE_METHODS and corpus in {"ptb", "yahoo", "snli"}:
         return "mine"
     if method == "ceae" and corpus != "snli":
         return "ceae_transformer" if corpus == "ptb" else "ceae"

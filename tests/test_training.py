@@ -294,6 +294,15 @@ def test_a_tiny_training_gives_the_recorded_figures(spec, trainer):
         assert figures == pytest.approx(golden[spec], rel=2e-3, abs=2e-3)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_method_trains_on_a_gpu(spec, text_data, text_network, tmp_path):
+    settings = Settings(epochs=2, lr=1e-2, **QUICK)
+    run = Trainer(parse(spec), text_network, text_data, settings, tmp_path, "cuda", False)
+    assert run.run() == "finished"
+
+
 def test_resuming_a_finished_run_changes_nothing(trainer):
     trainer().run()
     run = trainer()
