@@ -57,10 +57,14 @@ def posterior_panels(
         top, bottom = sheet.pair(*place)
         at = shown_epoch(run) if epoch is None else epoch
         image = _column(top, bottom, run, at, palette, limit)
-        heading(top, f"{lettered(index, name)}\n{_numbers(run, at)}", SMALL)
+        label, _, seed = name.rpartition(", ") if name != run.label else (name, "", "")
+        second = "  ".join(filter(None, (seed, _numbers(run, at))))
+        heading(top, f"{lettered(index, label)}\n{second}", SMALL)
         if place[1] == 0:
             _row_names(top, bottom, f"{run.corpus}\n" if len(groups) > 1 else "")
-    sheet.figure.colorbar(image, cax=sheet.bar(), ticks=(0, 0.1, 0.2)).set_label("density")
+    scaled = any(views.density_scale(run) != 1 for run in ordered)
+    bar = sheet.figure.colorbar(image, cax=sheet.bar(), ticks=(0, 0.1, 0.2))
+    bar.set_label("density (× as marked)" if scaled else "density")
     return sheet.figure
 
 
@@ -153,7 +157,7 @@ def _centres(axes: Axes, latents: Latents, dims: tuple[int, int], run: Run, pale
 def _numbers(run: Run, epoch: int) -> str:
     """AU and CU of the epoch shown, as far as the run recorded them, and the unit of density."""
     scale = views.density_scale(run)
-    found = [] if scale == 1 else [f"density × {scale:g}"]
+    found = [] if scale == 1 else [f"×{scale:g}"]
     for quantity in ("au", "cu"):
         curves = views.series(run, quantity)
         at = np.flatnonzero(curves[0].epochs == epoch) if curves else []

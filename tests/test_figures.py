@@ -273,6 +273,6 @@ def test_a_sphere_is_outlined_and_scaled_in_print(tmp_path):
     density, centres = sheet.axes[:2]
     for panel in (density, centres):
         assert [circle.radius for circle in panel.patches] == [1.0]
-    assert "density × 6" in density.get_title(loc="left")
+    assert "×6" in density.get_title(loc="left")
     # The prior's peak in units of 6 is that of N(0, I).
     assert density.images[0].get_array().max() == pytest.approx(1 / (2 * np.pi), rel=0.2)
