@@ -180,7 +180,8 @@ def delta_vae(rate: Annotated[float, Range(0, 20)] = 0.15, anneal: Epochs = 10) 
 
 
 def bn_vae(gamma: Weight = 1.2, anneal: Epochs = 10) -> Parts:
-    """BN-VAE: batch-normalised posterior means with frozen scale `gamma`, so that KL >= D γ² / 2.
+    """BN-VAE: batch-normalised posterior means with frozen scale `gamma`, so that KL >= D γ² / 2 on
+    training batches.
 
     Source: Zhu et al. 2020; DG-VAE section 4.1. Its epsilon is 1e-10, not the code's 1e-5, below
     which an encoder can shrink its means to escape the bound.

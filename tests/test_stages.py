@@ -157,6 +157,8 @@ def test_a_first_stage_that_leaves_no_epoch_is_refused(trainer):
     [
         ("dg_vae(aggregation=3)", 16, "aggregation=3 does not divide the batch of 16"),
         ("dg_vae", 1, "an aggregated posterior needs a batch of 2 or more"),
+        ("aae", 1, "adversary needs a batch of 2 or more"),
+        ("ivae_mi", 1, "dual KL needs a batch of 2 or more"),
         ("clvae", 1, "contrast needs a batch of 2 or more"),
         ("wae", 1, "MMD needs a batch of 2 or more"),
         ("vae_mine", 1, "mutual information needs a batch of 2 or more"),

@@ -73,6 +73,7 @@ class Adversary(Term):
     """
 
     name = "adversary"
+    least_rows = 2
     critic_steps = 1
 
     def build(self, sizes: Sizes) -> None:

@@ -35,6 +35,7 @@ class DualKL(Term):
     ) -> None:
         super().__init__(weight)
         self.joint, self.squared, self.published = joint, squared, published
+        self.least_rows = 1 if joint else 2  # ν(z) compares an aggregated posterior
         self.bound = BOUNDS[f"{bound}_published" if published else bound]
 
     def build(self, sizes: Sizes) -> None:
