@@ -183,7 +183,7 @@ def _show(options: argparse.Namespace) -> None:
         "procedure": listings.procedure(parts),
         "decoder reads": listings.changes(parts.reading) or "as usual",
         "encoder noise": listings.changes(parts.augmentation),
-        "selected by": " ".join(f"{w:+g} {k}" for k, w in parts.selection.items()).lstrip("+1 "),
+        "selected by": listings.selection(parts),
         "samples from": parts.sampling,
         "source": about["source"],
     }

@@ -69,6 +69,11 @@ def procedure(parts: Parts) -> str:
     return f"{kind.__name__} ({given})" if given else kind.__name__
 
 
+def selection(parts: Parts) -> str:
+    """The weighted sum of figures that picks the best epoch."""
+    return " + ".join(k if w == 1 else f"{w:g} {k}" for k, w in parts.selection.items())
+
+
 def changes(settings: Any) -> str:
     """The fields of a settings object that differ from their defaults."""
     fields = [(f, getattr(settings, f.name)) for f in dataclasses.fields(settings)]

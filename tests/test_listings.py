@@ -38,6 +38,11 @@ def test_show_tells_stages_and_what_encoder_and_decoder_read(capsys):
     assert shown["encoder noise"] == "dropout=0.3, swap=0.1"
 
 
+def test_show_tells_what_picks_the_best_epoch(capsys):
+    assert main(["show", "vae_mine(alpha=10)", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["selected by"] == "negative_elbo + -10 mi"
+
+
 def test_a_run_carries_the_sentence_that_describes_its_method():
     about = parse("dg_vae(samples=8)").about
     assert about.startswith("dg_vae(samples=8): DG-VAE: KL to the prior")
