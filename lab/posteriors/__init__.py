@@ -7,7 +7,6 @@ from lab.posteriors.base import (
     Sizes,
     StandardNormal,
     mlp,
-    standard_log_prob,
 )
 from lab.posteriors.gaussian import (
     BatchNormHead,
@@ -24,5 +23,5 @@ __all__ = [
     "BatchNormHead", "CommittedRateHead", "DiagonalGaussian", "GaussianHead", "Head",
     "ImplicitHead", "LinearPushForward", "NoLatent", "NormalisedHead", "Point", "PointHead",
     "PushForward", "Sizes", "StandardNormal", "UniformSphere", "VonMisesFisher",
-    "VonMisesFisherHead", "mlp", "standard_log_prob",
+    "VonMisesFisherHead", "mlp",
 ]  # fmt: skip

@@ -57,7 +57,7 @@ class StandardNormal:
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log p(z) [..., D] -> [...]."""
-        return standard_log_prob(z).sum(-1)
+        return -0.5 * (z.square() + LOG_2PI).sum(-1)
 
 
 class Head(nn.Module):
@@ -119,8 +119,3 @@ class NoLatent(Head):
 
     def forward(self, h: Tensor, time: float = END) -> Distribution:
         return Point(h[..., :0])
-
-
-def standard_log_prob(z: Tensor) -> Tensor:
-    """log N(z_i; 0, 1) per coordinate, same shape as z."""
-    return -0.5 * (z.square() + LOG_2PI)
