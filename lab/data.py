@@ -12,7 +12,18 @@ import torch
 
 from lab.corpora import Corpus
 from lab.errors import UserError
+from lab.runs import Latents
 from lab.runs.writer import items_table
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the data itself has to say of a model: figures for metrics.jsonl and arrays for its own
+    pictures.
+    """
+
+    figures: dict[str, float] = field(default_factory=dict)
+    fields: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Data(Protocol):
@@ -21,7 +32,8 @@ class Data(Protocol):
     `train` gives a sized iterable of batches whose `draw(rng)` is one more at random, `lengths` the
     symbols of each training item. A batch has `size`, `indices` (rows of its split), `repeat(n)`,
     `to(device)` and `symbols()` (row and id of every symbol to predict), and whatever its encoder
-    and decoder read.
+    and decoder read. `dumps` says whether an epoch's latents are kept; `observe` sees the model in
+    evaluation mode and the probe's latents.
     """
 
     about: dict[str, Any]
@@ -35,6 +47,8 @@ class Data(Protocol):
     def tokens(self, split: str, rows: np.ndarray) -> int | None: ...
     def text(self, ids: torch.Tensor) -> str: ...
     def save(self, folder: Path) -> None: ...
+    def dumps(self, epoch: int) -> bool: ...
+    def observe(self, model: Any, latents: Latents) -> Observation: ...
 
     @property
     def lengths(self) -> np.ndarray: ...
@@ -97,6 +111,14 @@ class TextData:
         """Keep the vocabulary beside the checkpoints, so that a run decodes without its corpus."""
         folder.mkdir(parents=True, exist_ok=True)
         self.corpus.vocabulary.save(folder / "vocabulary.txt")
+
+    def dumps(self, epoch: int) -> bool:
+        """Every epoch is kept."""
+        return True
+
+    def observe(self, model: Any, latents: Latents) -> Observation:
+        """Text has no figures and pictures of its own."""
+        return Observation()
 
     @cached_property
     def probe(self) -> np.ndarray:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from lab import checkpoint
 from lab.backbones import Network, build_model, redraw
-from lab.data import Data
+from lab.data import Data, Observation
 from lab.errors import UserError
 from lab.evaluation import STORED_SAMPLES, Diverged, encode, evaluate, evaluating
 from lab.interpolation import interpolation_records
@@ -215,9 +215,16 @@ class Trainer:
         if parts:
             loss = sum(parts["model"].values())
             records += [{"split": "train", "loss": loss, "lr": progress.lr, "weighted": parts}]
+        kept, seen, paths = None, Observation(), []
         with evaluating(self.model):
-            paths = interpolation_records(self.model, data, probe) if probe else []
-        writer.write_epoch(progress.epoch, probe, records, paths, keep_samples=STORED_SAMPLES)
+            if probe:
+                seen = data.observe(self.model, probe)
+                records[0] |= seen.figures
+            if probe and data.dumps(progress.epoch):
+                kept, paths = probe, interpolation_records(self.model, data, probe)
+        writer.write_epoch(
+            progress.epoch, kept, records, paths, STORED_SAMPLES, seen.fields if kept else None
+        )
         first_stage = progress.epoch <= self.parts.pretraining and self.parts.pretraining
         self._select(record["reconstruction" if first_stage else "selection"])
         if progress.epoch:

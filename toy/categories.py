@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from lab.data import Observation
 from lab.errors import UserError
 from lab.generation import category_text
+from lab.runs import Latents
 from lab.runs.writer import items_table
 
 ITEMS_PER_CATEGORY = 100
@@ -132,6 +134,14 @@ class CategoryData:
 
     def save(self, folder: Path) -> None:
         """Nothing to keep: categories are their own names."""
+
+    def dumps(self, epoch: int) -> bool:
+        """Every block is kept."""
+        return True
+
+    def observe(self, model: Any, latents: Latents) -> Observation:
+        """No figures yet."""
+        return Observation()
 
     @property
     def probe(self) -> np.ndarray:

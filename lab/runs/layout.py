@@ -6,6 +6,8 @@ metrics.jsonl          one record per epoch and split
 items.parquet          dumped items in dump order: id, split, text, length,
                        then one column per label
 latents/epoch-0012.safetensors
+fields/epoch-0012.safetensors
+                       what the data's own pictures need (decision regions, critics)
 dimensions.parquet     per epoch and dimension
 interpolations.jsonl   decoded paths of fixed pairs, per dumped epoch
 checkpoints/           weights, optimiser state, vocabulary
@@ -37,6 +39,11 @@ def run_file(folder: Path) -> Path:
 def latents_file(folder: Path, epoch: int) -> Path:
     """The latents dumped after an epoch."""
     return folder / "latents" / f"epoch-{epoch:04d}.safetensors"
+
+
+def fields_file(folder: Path, epoch: int) -> Path:
+    """The arrays that the data's own pictures need, after an epoch."""
+    return folder / "fields" / f"epoch-{epoch:04d}.safetensors"
 
 
 def dumped_epochs(folder: Path) -> list[int]:

@@ -16,6 +16,7 @@ from lab.runs.layout import (
     FORMAT_VERSION,
     ITEM_COLUMNS,
     LOCK,
+    fields_file,
     latents_file,
     read_jsonl,
     run_file,
@@ -125,6 +126,11 @@ class Run:
             )
         return latents
 
+    def fields(self, epoch: int) -> dict[str, np.ndarray]:
+        """Arrays of the data's own pictures at one epoch; {} if the run wrote none."""
+        path = fields_file(self.folder, epoch)
+        return _tensors(path)[1] if path.exists() else {}
+
     def metrics(self, split: str | None = None) -> list[dict[str, Any]]:
         """Records of metrics.jsonl, of one split or of all."""
         return [r for r in read_jsonl(self.folder / "metrics.jsonl") if split in (None, r["split"])]
@@ -153,11 +159,19 @@ class Run:
 
 def read_latents(path: Path) -> Latents:
     """Read one latents file; a truncated or foreign file is a UserError that names it."""
+    metadata, arrays = _tensors(path)
+    try:
+        return Latents(metadata.get("family", "gaussian"), **arrays)
+    except TypeError as error:
+        raise UserError(f"{path}: truncated or not a latents file ({_line(error)})") from error
+
+
+def _tensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Header and arrays of a safetensors file."""
     try:
         with safe_open(path, framework="numpy") as file:
-            family = (file.metadata() or {}).get("family", "gaussian")
-            return Latents(family, **{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (OSError, SafetensorError, TypeError) as error:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: truncated or not a latents file ({_line(error)})") from error
 
 

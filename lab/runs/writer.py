@@ -21,6 +21,7 @@ from lab.runs.layout import (
     ITEM_COLUMNS,
     LOCK,
     dumped_epochs,
+    fields_file,
     latents_file,
     read_jsonl,
     run_file,
@@ -92,16 +93,20 @@ class RunWriter:
         metrics: Sequence[Mapping[str, Any]],
         interpolations: Sequence[Mapping[str, Any]] = (),
         keep_samples: int | None = None,
+        fields: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Write one epoch's dump, dimension table and records; `commit` then makes it visible.
 
-        Of implicit posteriors' samples only `keep_samples` per item are stored.
+        Of implicit posteriors' samples only `keep_samples` per item are stored. `fields` are arrays
+        for the data's own pictures.
         """
         if latents is not None:
             dump_latents(self.folder, epoch, latents, keep_samples)
             _append_dimensions(self.folder, epoch, latents)
             self.info["latent"] = {"family": latents.family, "dimensions": latents.dimensions}
             self.info["dumped"] = sorted({*self.info["dumped"], epoch})
+        if fields:
+            write_tensors(fields_file(self.folder, epoch), fields, {"format": str(FORMAT_VERSION)})
         _append_records(self.folder / "metrics.jsonl", epoch, metrics)
         if interpolations:
             _append_records(self.folder / "interpolations.jsonl", epoch, interpolations)
