@@ -67,6 +67,12 @@ class Term(nn.Module):
         if batch_size < self.least_rows:
             raise ValueError(f"{self.name} needs a batch of {self.least_rows} or more")
 
+    def opponent(self, h: Tensor, z: Tensor) -> Tensor:
+        """What the opponent of a term with `critic_steps` says of codes z [..., B, D] of features
+        h [..., B, H] -> [..., B].
+        """
+        raise TypeError(f"{self.name} has no opponent")
+
     def after(self, state: State) -> None:
         """Update queues and moving averages once the model has stepped; most have none."""
 

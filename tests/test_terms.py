@@ -212,8 +212,7 @@ def test_squared_difference_of_views_and_of_prior_draws_joins_the_critics_loss(j
     torch.manual_seed(5)
     full = squared.dual(drawn).item()
     torch.manual_seed(5)
-    chosen = 0 if joint else 1
-    scores = [plain.scores(drawn, z)[chosen] for z in (drawn.z, drawn.prior_sample())]
+    scores = plain.scores(drawn)["joint" if joint else "marginal"]
     expected = sum(((s[:3] - s[3:]) ** 2).sum().item() for s in scores)
     assert expected > 1e-6
     assert full - base == pytest.approx(expected)
@@ -224,7 +223,7 @@ def test_the_published_model_loss_has_half_the_squared_difference_too():
     plain, published = critic(), critic(bound="circle", squared=True, published=True)
     published.load_state_dict(plain.state_dict())
     drawn = state(Point(torch.randn(3, 2)), torch.randn(6, 2, dtype=torch.float64), views=2)
-    score = plain.scores(drawn, drawn.z)[0]
+    score = plain.score("joint", drawn.h, drawn.z)
     extra = ((score[:3] - score[3:]) ** 2).sum().item() / 2
     assert published(drawn).item() - plain(drawn).item() == pytest.approx(extra)
 
@@ -235,7 +234,7 @@ def test_each_view_has_its_own_circle():
     torch.manual_seed(5)
     value = term.dual(drawn).item()
     torch.manual_seed(5)
-    pairs = zip(term.scores(drawn, drawn.z), term.scores(drawn, drawn.prior_sample()), strict=True)
+    pairs = term.scores(drawn).values()
     expected = sum((circle(q[:3], p[:3]) + circle(q[3:], p[3:])).item() for q, p in pairs)
     assert value == pytest.approx(expected)
 

@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from lab.data import Observation
 from lab.errors import UserError
@@ -26,7 +25,7 @@ REPEATS = 64  # rows of one drawn category in a batch of the implicit methods
 
 @dataclass(frozen=True)
 class CategoryBatch:
-    """Category numbers [B] and their one-hot rows [B, K]."""
+    """Category numbers [B] and their one-hot rows [B, K], or those of a stack of models: [E, B]."""
 
     categories: Tensor
     count: int
@@ -34,11 +33,12 @@ class CategoryBatch:
 
     @cached_property
     def one_hot(self) -> Tensor:
-        return one_hot(self.categories, self.count).float()
+        every = torch.arange(self.count, device=self.categories.device)
+        return (self.categories.unsqueeze(-1) == every).float()
 
     @property
     def size(self) -> int:
-        return len(self.categories)
+        return self.categories.shape[-1]
 
     def symbols(self) -> tuple[Tensor, Tensor]:
         """Row and category of every row."""
@@ -46,7 +46,10 @@ class CategoryBatch:
 
     def repeat(self, n: int) -> "CategoryBatch":
         """The rows n times over, [batch; batch; ...]."""
-        return CategoryBatch(self.categories.repeat(n), self.count, np.tile(self.indices, n))
+        if n == 1:
+            return self
+        categories = torch.cat([self.categories] * n, -1)
+        return CategoryBatch(categories, self.count, np.tile(self.indices, n))
 
     def to(self, device: torch.device | str) -> "CategoryBatch":
         return replace(self, categories=self.categories.to(device))

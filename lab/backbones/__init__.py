@@ -7,14 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lab.backbones.items import ItemNetwork
 from lab.backbones.mlp import MLPNetwork
 from lab.backbones.text import TextNetwork
 from lab.errors import UserError
 from lab.methods import Parts
 from lab.model import Model
 
-Network = TextNetwork | MLPNetwork
-NETWORKS: dict[str, type[Network]] = {n.kind: n for n in (TextNetwork, MLPNetwork)}
+Network = TextNetwork | MLPNetwork | ItemNetwork
+NETWORKS: dict[str, type[Network]] = {n.kind: n for n in (TextNetwork, MLPNetwork, ItemNetwork)}
 
 
 def network_from(settings: Mapping[str, Any]) -> Network:

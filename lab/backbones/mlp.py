@@ -33,6 +33,8 @@ class MLPNetwork:
             head_widths=tuple(self.widths),
             critic_widths=tuple(self.critic_widths),
             activation=ACTIVATIONS[self.activation],
+            one_hot=True,
+            both_critics=False,
         )
 
     def build_encoder(self, augmentation: Augmentation) -> nn.Module:

@@ -21,7 +21,8 @@ LOG_2PI = math.log(2 * math.pi)
 class Sizes:
     """What a head, a term or a critic must know of the networks around it.
 
-    `outputs` is the number of symbols that the decoder chooses from.
+    `outputs` is the number of symbols that the decoder chooses from. With `one_hot` the features
+    are rows of the identity. Without `both_critics` a dual KL trains the critic of its loss alone.
     """
 
     features: int
@@ -31,6 +32,13 @@ class Sizes:
     critic_widths: tuple[int, ...] = (512, 512, 512)
     activation: type[nn.Module] = nn.LeakyReLU
     head_bias: bool = True
+    one_hot: bool = False
+    both_critics: bool = True
+
+    def head(self, outputs: int) -> nn.Module:
+        """The layers from features [..., B, H] to a head's `outputs`."""
+        layers = mlp(self.features, self.head_widths, outputs, self.activation, self.head_bias)
+        return Lookup(layers, self.features) if self.one_hot else layers
 
 
 def mlp(
@@ -46,6 +54,19 @@ def mlp(
         layers += [nn.Linear(inputs, width), activation()]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, outputs, bias=bias))
+
+
+class Lookup(nn.Sequential):
+    """Layers for one-hot features [..., B, K]: each of the K rows goes through them once and is
+    then looked up, however often it occurs in the batch.
+    """
+
+    def __init__(self, layers: nn.Sequential, rows: int) -> None:
+        super().__init__(*layers)
+        self.register_buffer("rows", torch.eye(rows), persistent=False)
+
+    def forward(self, one_hot: Tensor) -> Tensor:
+        return one_hot @ super().forward(self.rows)
 
 
 class StandardNormal:

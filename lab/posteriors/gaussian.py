@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from lab.posteriors.base import LOG_2PI, Head, Sizes, mlp
+from lab.posteriors.base import LOG_2PI, Head, Sizes
 from lab.schedules import END
 
 # The usual 1e-5 lets the encoder shrink its output below it and escape the bound.
@@ -51,9 +51,7 @@ class GaussianHead(Head):
     family = "gaussian"
 
     def build(self, sizes: Sizes) -> None:
-        self.network = mlp(
-            sizes.features, sizes.head_widths, 2 * sizes.latent, sizes.activation, sizes.head_bias
-        )
+        self.network = sizes.head(2 * sizes.latent)
 
     def parameters_of(self, h: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.network(h).chunk(2, -1)
@@ -84,7 +82,7 @@ class BatchNormHead(GaussianHead):
 
     def forward(self, h: Tensor, time: float = END) -> Distribution:
         mean, log_variance = self.parameters_of(h)
-        self.normalise.train(self.training and len(mean) > 1)
+        self.normalise.train(self.training and mean.shape[-2] > 1)
         return DiagonalGaussian(self.gamma * self.normalise(mean) + self.shift, log_variance)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn.functional import batch_norm
 
-from lab.posteriors.base import Head, Point, Sizes, mlp
+from lab.posteriors.base import Head, Point, Sizes
 from lab.posteriors.gaussian import BN_EPSILON, DiagonalGaussian
 from lab.schedules import END
 
@@ -41,9 +41,7 @@ class NormalisedHead(Head):
         if self.norm == "layer" and sizes.latent < 3:
             raise ValueError("norm='layer' needs 3 or more dimensions: fewer leave only two codes")
         self.latent = sizes.latent
-        self.network = mlp(
-            sizes.features, sizes.head_widths, sizes.latent, sizes.activation, sizes.head_bias
-        )
+        self.network = sizes.head(sizes.latent)
         self.normalise = (
             GlobalBatchNorm(sizes.latent, self.every)
             if self.norm == "batch"

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.distributions import Distribution
 
-from lab.posteriors.base import Head, Point, Sizes, mlp
+from lab.posteriors.base import Head, Point, Sizes
 from lab.schedules import END
 
 
@@ -13,9 +13,7 @@ class PointHead(Head):
     family = "point"
 
     def build(self, sizes: Sizes) -> None:
-        self.network = mlp(
-            sizes.features, sizes.head_widths, sizes.latent, sizes.activation, sizes.head_bias
-        )
+        self.network = sizes.head(sizes.latent)
 
     def forward(self, h: Tensor, time: float = END) -> Distribution:
         return Point(self.network(h))

@@ -9,7 +9,7 @@ from torch.distributions import Beta, Distribution
 from torch.nn.functional import normalize
 
 from lab.metrics.sphere import vmf_kl, vmf_log_normaliser, wood_proposal
-from lab.posteriors.base import Head, Sizes, mlp
+from lab.posteriors.base import Head, Sizes
 from lab.schedules import END
 
 
@@ -112,9 +112,7 @@ class VonMisesFisherHead(Head):
             raise ValueError(
                 "a von Mises-Fisher posterior needs 2 or more latent dimensions; raise --latent"
             )
-        self.network = mlp(
-            sizes.features, sizes.head_widths, sizes.latent, sizes.activation, sizes.head_bias
-        )
+        self.network = sizes.head(sizes.latent)
 
     def forward(self, h: Tensor, time: float = END) -> Distribution:
         return VonMisesFisher(normalize(self.network(h), dim=-1), self.concentration)

@@ -20,4 +20,6 @@ class DecoderNorm(Term):
     name = "decoder norm"
 
     def forward(self, state: State) -> Tensor:
-        return sum(p.square().sum() for p in state.model.decoder.parameters())
+        stacked = state.z.dim() - 2
+        parameters = state.model.decoder.parameters()
+        return sum(p.square().flatten(stacked).sum(-1) for p in parameters)

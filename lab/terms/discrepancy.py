@@ -79,6 +79,9 @@ class Adversary(Term):
     def build(self, sizes: Sizes) -> None:
         self.critic = mlp(sizes.latent, sizes.critic_widths, 1, sizes.activation)
 
+    def opponent(self, h: Tensor, z: Tensor) -> Tensor:
+        return self.critic(z).squeeze(-1)
+
     def forward(self, state: State) -> Tensor:
         """-log D(z) of the posterior draws, nats."""
         return softplus(-self.critic(state.z).squeeze(-1)).mean(-1)

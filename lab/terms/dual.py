@@ -19,7 +19,8 @@ class DualKL(Term):
     instead of Fenchel's bound, and `squared` adds L_SQ to the critic's loss: the squared difference
     between two views of a sentence, summed over the batch (eq. 17), and between two prior draws
     (D20). `published` follows the code: its circle, and L_SQ in the model's loss too (D17, D18).
-    The logged values are lower bounds of the KL for any critic (D2).
+    The logged values are lower bounds of the KL for any critic (D2). Networks may do without the
+    critic that the loss does not use.
     """
 
     name = "dual KL"
@@ -40,45 +41,59 @@ class DualKL(Term):
 
     def build(self, sizes: Sizes) -> None:
         widths, activation = sizes.critic_widths, sizes.activation
-        self.joint_critic = mlp(sizes.features + sizes.latent, widths, 1, activation)
-        self.marginal_critic = mlp(sizes.latent, widths, 1, activation)
+        self.chosen = "joint" if self.joint else "marginal"
+        self.trained = ("joint", "marginal") if sizes.both_critics else (self.chosen,)
+        if "joint" in self.trained:
+            self.joint_critic = mlp(sizes.features + sizes.latent, widths, 1, activation)
+        if "marginal" in self.trained:
+            self.marginal_critic = mlp(sizes.latent, widths, 1, activation)
 
-    def scores(self, state: State, z: Tensor) -> tuple[Tensor, Tensor]:
-        """ν(x, z) and ν(z) of rows z [..., B, D], each [..., B].
+    def score(self, critic: str, h: Tensor, z: Tensor) -> Tensor:
+        """ν(x, z) of the "joint" or ν(z) of the "marginal" critic, rows z [..., B, D] -> [..., B].
 
         The features are never trained through them.
         """
-        pair = torch.cat([z, state.h.detach()], -1)
-        return self.joint_critic(pair).squeeze(-1), self.marginal_critic(z).squeeze(-1)
+        if critic == "joint":
+            return self.joint_critic(torch.cat([z, h.detach()], -1)).squeeze(-1)
+        return self.marginal_critic(z).squeeze(-1)
+
+    def opponent(self, h: Tensor, z: Tensor) -> Tensor:
+        return self.score(self.chosen, h, z)
+
+    def scores(self, state: State) -> dict[str, tuple[Tensor, Tensor]]:
+        """Of each critic the scores of posterior draws and of fresh prior draws, each [..., B]."""
+        prior = state.prior_sample()
+        draws = (state.z, prior)
+        return {c: tuple(self.score(c, state.h, z) for z in draws) for c in self.trained}
 
     def forward(self, state: State) -> Tensor:
-        score = self.scores(state, state.z)[0 if self.joint else 1]
+        score = self.opponent(state.h, state.z)
         # The model's loss is a mean over the views, the published one their sum.
         extra = self._difference(state, score) / state.views if self.published else 0.0
         return score.mean(-1) + extra
 
     def dual(self, state: State) -> Tensor:
         """What both critics minimise on fresh prior draws: the bound of each view, summed."""
-        posterior = self.scores(state, state.z)
-        prior = self.scores(state, state.prior_sample())
+        scores = self.scores(state)
         loss = sum(
             self.bound(q, p)
-            for scores in zip(posterior, prior, strict=True)
-            for q, p in zip(*(s.chunk(state.views, -1) for s in scores), strict=True)
+            for pair in scores.values()
+            for q, p in zip(*(s.chunk(state.views, -1) for s in pair), strict=True)
         )
-        chosen = 0 if self.joint else 1
-        return loss + sum(self._difference(state, s[chosen]) for s in (posterior, prior))
+        return loss + sum(self._difference(state, s) for s in scores[self.chosen])
 
     def values(self, state: State) -> dict[str, Tensor]:
         """Fenchel's bounds E_q ν - E_p e^ν + 1 of KL and of the aggregated KL, and their difference
-        as MI.
+        as MI, as far as their critics exist.
         """
-        posterior = self.scores(state, state.z)
-        prior = self.scores(state, state.prior_sample())
-        kl, aggregated = (
-            q.mean(-1) - p.exp().mean(-1) + 1 for q, p in zip(posterior, prior, strict=True)
-        )
-        return {"kl_dual": kl, "aggregated_kl_dual": aggregated, "mi_dual": kl - aggregated}
+        keys = {"joint": "kl_dual", "marginal": "aggregated_kl_dual"}
+        found = {
+            keys[critic]: q.mean(-1) - p.exp().mean(-1) + 1
+            for critic, (q, p) in self.scores(state).items()
+        }
+        if len(found) == 2:
+            found["mi_dual"] = found["kl_dual"] - found["aggregated_kl_dual"]
+        return found
 
     def _difference(self, state: State, score: Tensor) -> Tensor:
         if not self.squared or state.views < 2:

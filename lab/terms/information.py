@@ -34,7 +34,8 @@ class MutualInformation(Term):
 
     def energies(self, state: State) -> tuple[Tensor, Tensor]:
         """f of the pairs (x, z) and of the shuffled ones, each [..., B]."""
-        shuffled = state.z[..., torch.randperm(state.z.shape[-2], device=state.z.device), :]
+        order = torch.rand_like(state.z[..., :1]).argsort(-2)
+        shuffled = state.z.take_along_dim(order, -2)
         joint, marginal = (
             self.energy(torch.cat([state.h, z], -1)).squeeze(-1) for z in (state.z, shuffled)
         )

@@ -28,7 +28,8 @@ class BagOfWords(Term):
 
     def forward(self, state: State) -> Tensor:
         row, symbol = state.batch.symbols()
-        surprise = -self.network(state.z).log_softmax(-1)[..., row, symbol]
+        log_p = self.network(state.z).log_softmax(-1)
+        surprise = -log_p.flatten(-2).gather(-1, row * log_p.shape[-1] + symbol)
         totals = surprise.new_zeros(state.z.shape[:-1]).index_add(-1, row, surprise)
         if self.per_token:
             totals = totals / row.bincount(minlength=totals.shape[-1])
