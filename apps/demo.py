@@ -1,10 +1,5 @@
 """The demonstration: a few runs train in the background while the explorer shows them."""
 
-import subprocess
-import sys
-import threading
-import time
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +7,7 @@ from tqdm import tqdm
 
 from apps.explorer import serve
 from apps.explorer.server import listen
-from lab.errors import UserError
-from lab.runs import list_runs
+from lab.jobs import Job, Jobs
 
 WORKERS = 2
 
@@ -40,7 +34,7 @@ def demo(runs: Path, port: int, host: str, open_browser: bool) -> None:
         "Training in the background; finished runs are reused. "
         "Ctrl-C stops, the same command goes on."
     )
-    training = Training(runs)
+    training = Training(runs, jobs(runs), WORKERS)
     training.start()
     try:
         serve(runs, port, host, open_browser)
@@ -48,70 +42,19 @@ def demo(runs: Path, port: int, host: str, open_browser: bool) -> None:
         training.stop()
 
 
-class Training(threading.Thread):
-    """Runs the plan's commands, `WORKERS` at a time, with one bar over all epochs."""
+def jobs(runs: Path, plan: Sequence[Sequence[str]] = PLAN) -> list[Job]:
+    """The plan's commands with the folders that they train into; its specs are canonical."""
+    planned = []
+    for command in plan:
+        corpus, spec = ("toy-4", command[1]) if command[0] == "toy" else command[1:3]
+        planned.append(Job(tuple(command), (runs / corpus / spec / "0",)))
+    return planned
 
-    def __init__(self, runs: Path, plan: Sequence[Sequence[str]] = PLAN) -> None:
-        super().__init__(daemon=True)
-        self.runs, self.waiting, self.stopping = runs, deque(plan), threading.Event()
-        self.total, self.processes = len(plan), []
+
+class Training(Jobs):
+    """Jobs that say when all of them are done, because the explorer stays open."""
 
     def run(self) -> None:
-        layout = "{n:.1f} of {total} runs |{bar:30}| {elapsed}  {desc}"
-        with tqdm(total=self.total, bar_format=layout) as bar:
-            while (self.waiting or self.processes) and not self.stopping.is_set():
-                self._collect()
-                while self.waiting and len(self.processes) < WORKERS:
-                    self._launch(self.waiting.popleft())
-                self._show(bar)
-                time.sleep(1)
+        super().run()
         if not self.stopping.is_set():
             tqdm.write("All runs are trained; the explorer stays open until Ctrl-C.")
-
-    def stop(self) -> None:
-        """Let running trainings end as Ctrl-C would."""
-        self.stopping.set()
-        self.join()
-        for _, process in self.processes:
-            process.terminate()
-        for _, process in self.processes:
-            process.communicate()
-
-    def _launch(self, command: Sequence[str]) -> None:
-        argv = [
-            sys.executable,
-            "-m",
-            "lab",
-            *command,
-            "--runs",
-            str(self.runs),
-            "--threads",
-            "1",
-            "--quiet",
-            "--resume",
-        ]
-        process = subprocess.Popen(
-            argv,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # Ctrl-C in the terminal is for us to pass on, once
-        )
-        self.processes.append((command, process))
-
-    def _collect(self) -> None:
-        for entry in [e for e in self.processes if e[1].poll() is not None]:
-            self.processes.remove(entry)
-            output = entry[1].communicate()[0].strip().splitlines()
-            tqdm.write(output[-1] if output else f"{' '.join(entry[0])}: no output")
-
-    def _show(self, bar: tqdm) -> None:
-        try:
-            runs, _ = list_runs(self.runs)
-        except UserError:
-            return
-        bar.n = sum(
-            r.info["epoch"] / r.info["epochs_planned"] for r in runs if "epochs_planned" in r.info
-        )
-        running = [f"{r.spec} {r.time(r.info['epoch'])}" for r in runs if r.status == "running"]
-        bar.set_description_str(", ".join(running))

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 from lab.errors import UserError
@@ -48,43 +49,44 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _toy(options: argparse.Namespace) -> int:
-    from lab.methods import parse
-    from toy.experiment import trainer
+    from toy import study
 
-    _threads(options)
-    method = parse(options.spec)
-    folder = options.runs / f"toy-{options.categories}" / method.spec / str(options.seed)
-    return _run_trainer(
-        trainer(
-            method,
-            folder,
-            categories=options.categories,
-            iterations=options.iterations,
-            seed=options.seed,
-            lr=options.lr,
-            progress_bar=not options.quiet,
-        ),
-        options,
-    )
+    trainers = study.study(options)
+    told = study.run(trainers, options)
+    reports = [_result(t.folder) for t in trainers]
+    if options.json:
+        print(json.dumps(reports if len(reports) > 1 else reports[0]))
+    elif not told:
+        print("\n".join(map(_line, reports)))
+    return 0 if all(r["status"] == "finished" for r in reports) else 1
 
 
 def _run_trainer(trainer: Any, options: argparse.Namespace) -> int:
-    from lab.runs import open_run
+    trainer.run(options.resume)
+    report = _result(trainer.folder)
+    print(json.dumps(report) if options.json else _line(report))
+    return 0 if report["status"] == "finished" else 1
 
-    status = trainer.run(options.resume)
-    run = open_run(trainer.folder)
+
+def _result(folder: Path) -> dict[str, Any]:
+    """How a training ended, with its figures on the test set; none if it never began."""
+    from lab.runs import open_run
+    from lab.runs.layout import run_file
+
+    if not run_file(folder).exists():
+        return {"run": str(folder), "status": "not begun", "error": None}
+    run = open_run(folder)
     final = next((r for r in run.metrics("test") if r.get("final")), {})
-    report = {"run": str(trainer.folder), "status": status, "error": run.info["error"], **final}
-    if options.json:
-        print(json.dumps(report))
-    else:
-        shown = ("negative_elbo", "nll", "ppl", "kl", "kl_dual", "mi", "mi_moment", "au", "cu")
-        figures = "  ".join(f"{k} {final[k]:.4g}" for k in shown if k in final)
-        figures = figures and f"test set, {run.time(run.best_epoch)}: {figures}"
-        print(
-            f"{status}: {trainer.folder}  {figures or run.info['error'] or '--resume continues it'}"
-        )
-    return 0 if status == "finished" else 1
+    about = {"run": str(folder), "status": run.status, "error": run.info["error"]}
+    return about | ({"time": run.time(run.best_epoch)} | final if final else {})
+
+
+def _line(report: dict[str, Any]) -> str:
+    shown = ("negative_elbo", "nll", "ppl", "kl", "kl_dual", "mi", "mi_moment", "au", "cu")
+    figures = "  ".join(f"{k} {report[k]:.4g}" for k in shown if k in report)
+    figures = figures and f"test set, {report['time']}: {figures}"
+    rest = figures or report["error"] or "--resume continues it"
+    return f"{report['status']}: {report['run']}  {rest}"
 
 
 def _threads(options: argparse.Namespace) -> None:

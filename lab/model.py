@@ -68,8 +68,8 @@ class Term(nn.Module):
             raise ValueError(f"{self.name} needs a batch of {self.least_rows} or more")
 
     def opponent(self, h: Tensor, z: Tensor) -> Tensor:
-        """What the opponent of a term with `critic_steps` says of codes z [..., B, D] of features
-        h [..., B, H] -> [..., B].
+        """What a term with `critic_steps` takes for log q(z)/p(z), or log q(z|x)/p(z), at codes z
+        [..., B, D] of features h [..., B, H] -> [..., B].
         """
         raise TypeError(f"{self.name} has no opponent")
 

@@ -4,8 +4,10 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 DEFAULT_RUNS = Path("runs")
+MOST = 1000  # numbers in a range
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,6 +35,24 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 
 _positive = _whole(1, 10**9)
+_seed = _whole(0, 2**31 - 1)
+
+
+def _several(read: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
+    """An option type: numbers as "0,2,5" or "0-4"."""
+
+    def read_all(text: str) -> tuple[int, ...]:
+        found: list[int] = []
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            low = read(first)
+            high = read(last) if dash else low
+            if not low <= high <= low + MOST:
+                raise argparse.ArgumentTypeError(f"{part!r} is not a range of up to {MOST} numbers")
+            found += range(low, high + 1)
+        return tuple(dict.fromkeys(found))
+
+    return read_all
 
 
 def _rate(text: str) -> float:
@@ -61,8 +81,13 @@ def _renamed(text: str) -> tuple[str, str]:
     return what, name
 
 
-def _common_training(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--seed", type=_whole(0, 2**31 - 1), default=0)
+def _common_training(
+    sub: argparse.ArgumentParser,
+    seed: Callable[[str], Any] = _seed,
+    default: Any = 0,
+) -> None:
+    several = " or several, as 0-4 or 0,2,5" if default else ""
+    sub.add_argument("--seed", type=seed, default=default, help=f"a seed{several} (default: 0)")
     sub.add_argument("--lr", type=_rate, help="learning rate instead of the preset's")
     sub.add_argument(
         "--runs", type=Path, default=DEFAULT_RUNS, help="folder of runs (default: runs)"
@@ -120,10 +145,32 @@ def _network_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _toy_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("spec", help="a method, e.g. vae, ivae or clvae_plus")
-    sub.add_argument("--categories", type=_whole(2, 1000), default=4, metavar="K")
-    sub.add_argument("--iterations", type=_positive, default=80_000)
-    _common_training(sub)
+    sub.add_argument("specs", nargs="+", metavar="SPEC", help="methods, e.g. vae ivae clvae_plus")
+    sub.add_argument(
+        "--experiment",
+        choices=("categories", "density_gap", "posterior_means"),
+        default="categories",
+        help="K categories (iVAE, CL-VAE), DG-VAE's 128 items, or posterior means on lstm2d",
+    )
+    sub.add_argument(
+        "--categories", type=_several(_whole(2, 1000)), metavar="K,...", help="default: 4"
+    )
+    sub.add_argument("--iterations", type=_positive, help="default: 80000, of density_gap 500")
+    sub.add_argument("--epochs", type=_positive, help="of posterior_means")
+    sub.add_argument("--every", type=_positive, help="iterations between two measurements")
+    sub.add_argument(
+        "--dumps",
+        type=_several(_whole(0, 10**9)),
+        metavar="N,...",
+        help="iterations whose latents are kept (default: all that are measured)",
+    )
+    sub.add_argument(
+        "--compile",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="steps as one compiled program (default: where a run is long enough)",
+    )
+    _common_training(sub, _several(_seed), (0,))
 
 
 def _server_options(sub: argparse.ArgumentParser) -> None:
@@ -202,7 +249,7 @@ def _explore_options(sub: argparse.ArgumentParser) -> None:
 COMMANDS = {
     "demo": ("train a small set of runs and watch them in the explorer", _demo_options),
     "train": ("train one method on one corpus", _train_options),
-    "toy": ("train one method on K categories in two dimensions", _toy_options),
+    "toy": ("train methods on toy data in two dimensions", _toy_options),
     "explore": ("open the explorer on a folder of runs", _explore_options),
     "figures": ("draw the papers' figures from runs", _figure_options),
     "import": ("make a run folder of another model's latents", _import_options),

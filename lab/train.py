@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Generator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,10 @@ from lab.schedules import END
 from lab.settings import Progress, Settings
 
 CODES = 10_000  # training items that a density of codes is fitted to
+
+
+Losses = dict[str, dict[str, float]]  # an epoch's mean of each weighted part, by optimiser
+Session = Generator[dict[str, float], Losses, str]
 
 
 class Trainer:
@@ -74,13 +79,34 @@ class Trainer:
         Raises UserError if the folder holds a run already (without `resume`) or another one (with
         it).
         """
-        old = self._existing(resume)
-        if old.get("status") == "finished" and old["epochs_planned"] >= self.settings.epochs:
+        session = self.session(resume)
+        try:
+            next(session)
+            with self._bar() as bar:
+                while True:
+                    parts = self._trained(session, bar)
+                    record = session.send(parts)
+                    self._show(bar, sum(parts["model"].values()), record)
+        except StopIteration as end:
+            return end.value
+
+    def session(self, resume: bool = False) -> Session:
+        """All of a run but the training of its epochs, for whoever trains them.
+
+        Yields where an epoch is to be trained and wants to be sent the means of its losses' parts,
+        or to be thrown what ended it; answers with the epoch's validation figures. Returns the
+        run's status. Raises UserError as `run` does.
+        """
+        if self.finished(resume):
             return "finished"
+        old = self.existing(resume)
         with RunWriter(self.folder, old | self._describe(fresh=not old)) as writer:
             try:
-                self._start(writer, resume)
-                self._epochs(writer)
+                record = self._start(writer, resume)
+                while self.progress.epoch < self.settings.epochs and not self._exhausted():
+                    parts = yield record
+                    self.progress.epoch += 1
+                    record = self._record(writer, parts)
                 self._final(writer)
                 status, error = "finished", None
             except Diverged as diverged:
@@ -90,8 +116,15 @@ class Trainer:
             writer.commit(status=status, error=error)
         return status
 
-    def _existing(self, resume: bool) -> dict[str, Any]:
-        """The description of the run that the folder holds already, if any."""
+    def finished(self, resume: bool) -> bool:
+        """Whether the folder's run needs no more training. Raises UserError as `run` does."""
+        old = self.existing(resume)
+        return old.get("status") == "finished" and old["epochs_planned"] >= self.settings.epochs
+
+    def existing(self, resume: bool) -> dict[str, Any]:
+        """The description of the run that the folder holds already, if any. Raises UserError as
+        `run` does.
+        """
         if not run_file(self.folder).exists():
             return {}
         if not resume:
@@ -129,7 +162,7 @@ class Trainer:
             "hardware": {"device": str(self.device), "processor": platform.machine()},
         }
 
-    def _start(self, writer: RunWriter, resume: bool) -> None:
+    def _start(self, writer: RunWriter, resume: bool) -> dict[str, float]:
         last = self.folder / "checkpoints" / "last.safetensors"
         if resume and last.exists():
             tensors, state = checkpoint.load(last)
@@ -139,7 +172,7 @@ class Trainer:
             checkpoint.unpack(tensors, self.model, self.optimisers.by_player)
             writer.keep_until(self.progress.epoch)
             writer.commit(epoch=self.progress.epoch, best_epoch=self.progress.best_epoch)
-            return
+            return {}
         if writer.info["dumped"]:
             raise UserError(
                 f"{last}: missing, so the run cannot go on; train it anew in another folder"
@@ -148,12 +181,12 @@ class Trainer:
         writer.keep_until(-1)
         writer.write_items(self.data.items)
         writer.commit()
-        self._record(writer, {})
+        return self._record(writer, {})
 
-    def _epochs(self, writer: RunWriter) -> None:
+    def _bar(self) -> tqdm:
         unit, per_epoch = self.data.unit["name"], self.data.unit["per_epoch"]
         count = "{n:.2f}" if per_epoch == 1 else "{n:.0f}"
-        bar = tqdm(
+        return tqdm(
             desc=self.method.spec,
             total=self.settings.epochs * per_epoch,
             initial=self.progress.epoch * per_epoch,
@@ -161,17 +194,17 @@ class Trainer:
             bar_format="{desc}: {percentage:3.0f}%|{bar:20}| "
             f"{count}/{{total}} {unit} [{{elapsed}}<{{remaining}}]{{postfix}}",
         )
-        with bar:
-            while self.progress.epoch < self.settings.epochs and not self._exhausted():
-                parts = self._train_epoch(bar)
-                self.progress.epoch += 1
-                record = self._record(writer, parts)
-                self._show(bar, sum(parts["model"].values()), record)
 
-    def _train_epoch(self, bar: tqdm) -> dict[str, dict[str, float]]:
+    def _trained(self, session: Session, bar: tqdm) -> Losses:
+        """The losses of the next epoch; whatever ends it early ends the session."""
+        try:
+            return self._train_epoch(bar)
+        except (Diverged, KeyboardInterrupt) as end:
+            session.throw(end)
+
+    def _train_epoch(self, bar: tqdm) -> Losses:
         """One pass over the batches; the mean of each update's weighted parts by optimiser."""
-        # Every epoch seeds the generator anew, so that resuming needs no generator state.
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.progress.epoch + 1)
+        torch.manual_seed(self.epoch_seed)
         if self.parts.pretraining and self.progress.epoch == self.parts.pretraining:
             self._second_stage()
         self.model.train()
@@ -190,6 +223,11 @@ class Trainer:
             bar.update(done * self.data.unit["per_epoch"] - bar.n)
         return {player: meter.means() for player, meter in meters.items()}
 
+    @property
+    def epoch_seed(self) -> int:
+        """The seed of the next epoch, so that resuming needs no state of the generator."""
+        return self.settings.seed * 1_000_003 + self.progress.epoch + 1
+
     def _second_stage(self) -> None:
         """Keep encoder and head, redraw the decoder and start the choice of weights anew."""
         redraw(self.model.decoder, self.network)
@@ -204,7 +242,7 @@ class Trainer:
             step, epoch = self.progress.step, self.progress.epoch + 1
             raise Diverged(f"{error} at step {step} (epoch {epoch})") from error
 
-    def _record(self, writer: RunWriter, parts: dict[str, dict[str, float]]) -> dict[str, float]:
+    def _record(self, writer: RunWriter, parts: Losses) -> dict[str, float]:
         """Evaluate, select, decay, dump and checkpoint one epoch; run.json comes last."""
         progress, settings, data = self.progress, self.settings, self.data
         rows = np.arange(data.count("valid"))

@@ -81,6 +81,22 @@ def _directions(latents: Latents) -> np.ndarray:
     return vmf_sample(mean, concentration, DRAWS // len(rows))
 
 
+def draws(latents: Latents, per_item: int, seed: int = 0) -> np.ndarray:
+    """Draws [N, S, D] of q(z|x) of any family, S at most `per_item`.
+
+    Of stored samples the first ones; a deterministic code is its own only draw.
+    """
+    if latents.samples is not None:
+        return latents.samples[:, :per_item]
+    if latents.concentration is not None:
+        return vmf_sample(latents.mean, latents.concentration, per_item, seed)
+    if latents.log_variance is None:
+        return latents.mean[:, None]
+    shape = (len(latents), per_item, latents.dimensions)
+    noise = np.random.default_rng(seed).standard_normal(shape)
+    return latents.mean[:, None] + noise * np.exp(latents.log_variance[:, None] / 2)
+
+
 def on_sphere(run: Run) -> bool:
     """Whether the codes of a run are directions (von Mises-Fisher), their prior a uniform one."""
     return run.info.get("latent", {}).get("family") == "vmf"

@@ -219,7 +219,7 @@ def test_url_restores_the_view(visit: Visit, address: str) -> None:
     )
     visit.drawn("density", 2)
     assert visit.page.locator("h3").all_inner_texts() == ["AE", "iVAE"]
-    assert visit.page.locator("#epoch-words").inner_text() == "3 of 6"
+    assert visit.page.locator("#epoch-words").inner_text() == "epoch 3 of 6"
     assert visit.page.locator("#limit").input_value() == "± 2"
     visit.page.locator("#copy").click()
     visit.page.get_by_text("Copied").wait_for()
@@ -295,12 +295,12 @@ def test_a_new_run_and_new_epochs_appear_without_reload(
         tmp_path, "bn_vae", "holes", label="BN-VAE", count=60, epochs=2, planned=9, status="running"
     )
     visit.drawn("density", 1)
-    visit.page.get_by_text("epoch 2").wait_for()
+    visit.page.get_by_text("epoch 2", exact=True).wait_for()
     with RunWriter(folder, open_run(folder).info) as writer:
         write_epoch(writer, "holes", 3, 3, texts)
         writer.commit(epoch=3, updated="later")
     visit.page.get_by_text("epoch 3", exact=True).wait_for()
-    assert visit.page.locator("#epoch-words").inner_text() == "3 of 3"
+    assert visit.page.locator("#epoch-words").inner_text() == "epoch 3 of 3"
     write_run(tmp_path, "vae", label="VAE", count=60, epochs=1)
     visit.page.get_by_role("heading", name="VAE", exact=True).wait_for()
     visit.drawn("density", 2)

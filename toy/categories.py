@@ -16,8 +16,12 @@ from torch import Tensor
 from lab.data import Observation
 from lab.errors import UserError
 from lab.generation import category_text
+from lab.model import Model
 from lab.runs import Latents
 from lab.runs.writer import items_table
+from lab.views import draws
+from toy.fields import fields
+from toy.measures import measures
 
 ITEMS_PER_CATEGORY = 100
 REPEATS = 64  # rows of one drawn category in a batch of the implicit methods
@@ -82,8 +86,9 @@ class Steps:
 class CategoryData:
     """Random categories; a block of `block` iterations counts as an epoch and ends with a dump.
 
-    Each drawn category fills `repeats` rows of a batch. Raises UserError for fewer than two
-    categories or a batch that `repeats` does not divide.
+    Each drawn category fills `repeats` rows of a batch. `kept` are the iterations whose latents are
+    dumped, by default every block's. Raises UserError for fewer than two categories or a batch that
+    `repeats` does not divide.
     """
 
     categories: int
@@ -91,6 +96,7 @@ class CategoryData:
     repeats: int
     block: int
     seed: int = 0
+    kept: tuple[int, ...] | None = None
     anneals: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -139,12 +145,14 @@ class CategoryData:
         """Nothing to keep: categories are their own names."""
 
     def dumps(self, epoch: int) -> bool:
-        """Every block is kept."""
-        return True
+        return self.kept is None or epoch * self.block in self.kept
 
-    def observe(self, model: Any, latents: Latents) -> Observation:
-        """No figures yet."""
-        return Observation()
+    def observe(self, model: Model, latents: Latents) -> Observation:
+        """How well the categories part, and what the decoder and a critic say of the plane."""
+        category, z = self.probe % self.categories, draws(latents, 1)[:, 0]
+        predicted = model.decoder.sample(torch.as_tensor(z, dtype=torch.float32)).numpy()[:, 0]
+        seen = fields(model, z) if z.shape[1] == 2 else {}
+        return Observation(measures(latents, category, predicted), seen)
 
     @property
     def probe(self) -> np.ndarray:

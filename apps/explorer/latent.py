@@ -20,15 +20,16 @@ from dash import (
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from apps.explorer import cards, panels, text
+from apps.explorer import behind, cards, panels, text
 from apps.explorer import state as url
 from apps.explorer.redraw import redraw
 from apps.explorer.selection import Selection
-from apps.explorer.view import View
+from apps.explorer.view import View, categories
 from lab.runs import Run
 
 TITLE = "Latent space"
 RANKS_OFFERED = 8
+TICK_MILLISECONDS = 80  # how often the player looks whether it may show its next frame
 
 
 def layout(view: View, state: url.State) -> Component:
@@ -50,12 +51,13 @@ def layout(view: View, state: url.State) -> Component:
 def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Component]:
     axes = _axis_options(chosen)
     limits = [{"value": f"{v:g}", "label": f"± {v:g}"} for v in url.LIMITS]
-    last = _last(chosen)
+    last = panels.last_epoch(chosen)
     slider = dmc.Slider(
         id="epoch", min=0, max=last, value=last if state.epoch is None else min(state.epoch, last),
         step=1,
-        size="sm", color="gray", updatemode="drag",
+        size="sm", color="gray", updatemode="drag", label=None,
     )  # fmt: skip
+    player = html.Button(id="play", className="plain play")
     return [
         cards.control("Across", _select("axis-x", axes, state.x, 160)),
         cards.control("Up", _select("axis-y", axes, state.y, 160)),
@@ -65,9 +67,10 @@ def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Compo
         ),
         cards.control("Range", _select("limit", limits, f"{state.limit:g}", 84)),
         cards.control("Prior", dmc.Switch(id="prior", checked=state.prior, size="sm")),
-        html.Div(
-            [html.Span("Epoch"), slider, html.Span(id="epoch-words")], className="control epoch"
-        ),
+        *behind.controls(view, state, chosen),
+        html.Div([player, slider, html.Span(id="epoch-words")], className="control epoch"),
+        dcc.Interval(id="clock", interval=TICK_MILLISECONDS, disabled=True),
+        dcc.Store(id="dumps", data=_dumps(chosen)),
     ]
 
 
@@ -93,8 +96,8 @@ def _colour_options(chosen: Sequence[Run]) -> list[dict[str, str]]:
     return [{"value": c, "label": c} for c in (*columns, "length", "method")]
 
 
-def _last(chosen: Sequence[Run]) -> int:
-    return max((r.epochs[-1] for r in chosen if r.epochs), default=0)
+def _dumps(chosen: Sequence[Run]) -> list[int]:
+    return sorted({epoch for run in chosen for epoch in run.epochs})
 
 
 def _columns(view: View, chosen: Sequence[Run]) -> Component:
@@ -105,7 +108,8 @@ def _card(run: Run) -> Component:
     density = cards.panel(
         "Aggregated posterior", "density", cards.graph(cards.part("density", run))
     )
-    centres = cards.panel("Posterior centres", "centres", cards.graph(cards.part("centres", run)))
+    title, key = ("draws", "draws") if categories(run) else ("centres", "centres")
+    centres = cards.panel(f"Posterior {title}", key, cards.graph(cards.part("centres", run)))
     return html.Article(
         [
             html.Header(id=cards.part("head", run)),
@@ -139,6 +143,8 @@ def register(app: Dash, view: View) -> None:
         Output("epoch", "max"),
         Output("epoch", "value"),
         Output("epoch-words", "children"),
+        Output("epoch-words", "style"),
+        Output("dumps", "data"),
         Output("latent-legend", "children"),
         Input("view", "data"),
         Input("revision", "data"),
@@ -147,11 +153,13 @@ def register(app: Dash, view: View) -> None:
     def show_frame(search: str, _revision: str, known: int) -> Any:
         state = url.State.parse(search)
         chosen = view.chosen(state.runs)
-        last = _last(chosen)
+        last = panels.last_epoch(chosen)
         epoch = last if state.epoch is None else min(state.epoch, last)
         # While the reader drags, an answer to an earlier position must not pull the slider back.
         handle = no_update if last == known else epoch
-        return last, handle, f"{epoch} of {last}", panels.legend(state, chosen)
+        words, room = (panels.readout(chosen, e) for e in (epoch, last))
+        legend = panels.legend(view, state, chosen)
+        return last, handle, words, {"minWidth": f"{0.86 * len(room)}ch"}, _dumps(chosen), legend
 
     @app.callback(
         Output({"type": "density", "run": MATCH}, "figure"),
@@ -217,6 +225,31 @@ def register(app: Dash, view: View) -> None:
         Input("limit", "value"),
         Input("prior", "checked"),
         Input("epoch", "value"),
+        Input("behind", "value"),
+        Input("category", "value"),
         State("epoch", "max"),
+        State("offered", "data"),
         prevent_initial_call=True,
+    )
+    _register_player(app)
+    behind.register(app, view)
+
+
+def _register_player(app: Dash) -> None:
+    app.clientside_callback(
+        ClientsideFunction("player", "step"),
+        Output("clock", "disabled"),
+        Output("epoch", "value", allow_duplicate=True),
+        Input("play", "n_clicks"),
+        Input("clock", "n_intervals"),
+        State("clock", "disabled"),
+        State("epoch", "value"),
+        State("dumps", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("player", "face"),
+        Output("play", "children"),
+        Output("play", "aria-label"),
+        Input("clock", "disabled"),
     )

@@ -61,10 +61,12 @@ def centres_figure(
     gl: bool,
     selected: Points | None = None,
     outline: tuple[np.ndarray, np.ndarray] | None = None,
+    behind: Sequence[go.Heatmap] = (),
+    note: str = "",
 ) -> go.Figure:
     """Posterior centres, one trace per class; selected ones on top in the accent colour.
 
-    `outline` is the polygon (x, y) that was drawn in this very panel.
+    `outline` is the polygon (x, y) that was drawn in this very panel, `note` a line at its top.
     """
     kind = go.Scattergl if gl else go.Scatter
     total = sum(len(g.x) for g in groups)
@@ -74,7 +76,8 @@ def centres_figure(
     traces = [_dots(kind, g, size, opacity, hover) for g in groups if len(g.x)]
     if selected is not None and len(selected.x):
         traces.append(_dots(kind, selected, size + 2, 1.0, hover))
-    figure = go.Figure(traces, _map_layout(frame, dragmode="lasso"))
+    figure = go.Figure([*behind, *traces], _map_layout(frame, dragmode="lasso"))
+    figure.update_layout(annotations=[_note(note)] if note else [])
     figure.update_layout(
         hovermode="closest" if hover else False, newselection=_selection(frame.mode)
     )
@@ -132,6 +135,12 @@ def _map_layout(frame: Frame, dragmode: str) -> dict[str, Any]:
 
 def _title(words: str) -> dict[str, Any]:
     return {"text": words, "font": {"size": 12}, "standoff": 4}
+
+
+def _note(words: str) -> dict[str, Any]:
+    corner = {"x": 0, "y": 1, "xref": "x domain", "yref": "y domain"}
+    return {"text": safe(words, 34), "showarrow": False, "align": "left", "xanchor": "left",
+            "yanchor": "top", **corner}  # fmt: skip
 
 
 def _circle(radius: float, mode: str) -> dict[str, Any]:

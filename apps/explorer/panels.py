@@ -6,14 +6,15 @@ from typing import Any
 import dash_ag_grid as dag
 import numpy as np
 import plotly.graph_objects as go
+import polars as pl
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import cards, charts, maps, text, theme
+from apps.explorer import behind, cards, charts, maps, text, theme
 from apps.explorer.classes import Classes, classes, sample, single
 from apps.explorer.selection import Selection
 from apps.explorer.state import State
-from apps.explorer.view import View
+from apps.explorer.view import View, categories
 from lab import look, views
 from lab.errors import UserError
 from lab.runs import Run
@@ -68,9 +69,9 @@ def scales(chosen: Sequence[Run]) -> list[Component]:
     return list(spans.values())
 
 
-def legend(state: State, chosen: Sequence[Run]) -> Component:
-    """The scales of the densities and the classes of the points, once for all panels."""
-    scale = scales(chosen)
+def legend(view: View, state: State, chosen: Sequence[Run]) -> Component:
+    """The scales of the densities and critics and the classes of the points, once for all."""
+    scale = [*scales(chosen), *behind.scales(view, state, chosen)]
     try:
         found = shared_classes(colour_column(state, chosen), chosen)
     except UserError:
@@ -134,6 +135,21 @@ def frame(view: View, run: Run, state: State, mode: str) -> tuple[maps.Frame, tu
     return shared, (axes[0][0], axes[1][0])
 
 
+def readout(chosen: Sequence[Run], epoch: int) -> str:
+    """Where the slider stands, in the unit of the runs: "iteration 15000 of 80000"."""
+    last = last_epoch(chosen)
+    having = [r for r in chosen if r.epochs]
+    alike = len({(r.time(0), r.time(1)) for r in having}) == 1
+    if not alike:
+        return f"{epoch} of {last}"
+    return f"{having[0].time(epoch)} of {having[0].time(last).split()[-1]}"
+
+
+def last_epoch(chosen: Sequence[Run]) -> int:
+    """The last dump of any run; 0 without one."""
+    return max((r.epochs[-1] for r in chosen if r.epochs), default=0)
+
+
 def when(run: Run, epoch: int, state: State) -> str:
     """The epoch of a picture, with a word where the run has no dump of the epoch asked for."""
     if state.epoch is None or epoch == state.epoch:
@@ -158,37 +174,63 @@ def _centres(
     view: View, state: State, run: Run, mode: str, selection: Selection | None
 ) -> go.Figure:
     chosen = view.chosen(state.runs)
-    shared, (i, j) = frame(view, run, state, mode)
-    mean = view.latents(run, view.dumped_epoch(run, state.epoch)).mean
-    column = colour_column(state, chosen)
-    found = shared_classes(column, chosen)
-    if found is None or column not in run.items.columns:
-        found, groups = single(look.colour(run.spec)), np.zeros(len(mean), int)
-    else:
-        groups = found.assign(run.items[column])
+    shared, dims = frame(view, run, state, mode)
+    epoch = view.dumped_epoch(run, state.epoch)
+    plane = view.points(run, epoch)[:, dims]
+    found, groups = _groups(state, run, chosen)
     many = sum(len(r.items) > maps.SVG_LIMIT for r in chosen if r.epochs) > GL_GRAPHS
     rows = sample(groups, maps.SVG_LIMIT if many else maps.POINT_LIMIT)
+    on_top, marked = None, _marked(view, selection, run)
+    if marked is not None:
+        accent = theme.TOKENS[mode]["accent"]
+        on_top = _points(run, plane, marked[: maps.SVG_LIMIT], "selected", accent)
+    return maps.centres_figure(
+        _layered(run, plane, rows, found, groups), shared, len(rows) > maps.SVG_LIMIT, on_top,
+        _outline(selection, run, state),
+        *behind.layers(view, state, run, epoch, dims, _palette(run, chosen), mode),
+    )  # fmt: skip
+
+
+def _layered(
+    run: Run, plane: np.ndarray, rows: np.ndarray, found: Classes, groups: np.ndarray
+) -> list[maps.Points]:
+    """The points of each class, in several layers of all classes."""
     layers = max(1, min(4, MOST_TRACES // len(found.names)))
-    points = [
-        _points(run, mean, (i, j), part[groups[part] == k], name, colour)
+    return [
+        _points(run, plane, part[groups[part] == k], name, colour)
         for part in np.array_split(np.random.default_rng(0).permutation(rows), layers)
         for k, (name, colour) in enumerate(zip(found.names, found.colours, strict=True))
     ]
-    on_top, marked = None, _marked(view, selection, run)
-    if marked is not None:
-        on_top = _points(
-            run, mean, (i, j), marked[: maps.SVG_LIMIT], "selected", theme.TOKENS[mode]["accent"]
-        )
-    return maps.centres_figure(
-        points, shared, len(rows) > maps.SVG_LIMIT, on_top, _outline(selection, run, state)
-    )
 
 
-def _points(
-    run: Run, mean: np.ndarray, dims: tuple[int, int], rows: np.ndarray, name: str, colour: str
-) -> maps.Points:
+def _points(run: Run, plane: np.ndarray, rows: np.ndarray, name: str, colour: str) -> maps.Points:
     hover = [text.safe(t) for t in run.items["text"].gather(rows).to_list()]
-    return maps.Points(name, colour, mean[rows, dims[0]], mean[rows, dims[1]], hover)
+    return maps.Points(name, colour, plane[rows, 0], plane[rows, 1], hover)
+
+
+def _groups(state: State, run: Run, chosen: Sequence[Run]) -> tuple[Classes, np.ndarray]:
+    """The classes that colour the points, and the number of that of each item [N]."""
+    column = colour_column(state, chosen)
+    found = shared_classes(column, chosen)
+    if found is None or column not in run.items.columns:
+        return single(look.colour(run.spec)), np.zeros(len(run.items), int)
+    return found, found.assign(run.items[column])
+
+
+def _palette(run: Run, chosen: Sequence[Run]) -> list[str]:
+    """Colours of a toy run's categories, as its points have them when coloured by category."""
+    numbers = pl.Series(range(categories(run)), dtype=pl.Int64)
+    found = shared_classes("category", chosen) or single(look.colour(run.spec))
+    return [found.colours[k] for k in found.assign(numbers)]
+
+
+def _groups(state: State, run: Run, chosen: Sequence[Run]) -> tuple[Classes, np.ndarray]:
+    """The classes that colour the points, and the number of that of each item [N]."""
+    column = colour_column(state, chosen)
+    found = shared_classes(column, chosen)
+    if found is None or column not in run.items.columns:
+        return single(look.colour(run.spec)), np.zeros(len(run.items), int)
+    return found, found.assign(run.items[column])
 
 
 def _outline(

@@ -34,9 +34,9 @@ class Selection:
     def rows(self, view: View) -> tuple[Run, np.ndarray]:
         """The run in which it was drawn and the rows of its items inside the outline."""
         run = view.find(self.run)
-        latents = view.latents(run, view.dumped_epoch(run, self.state.epoch))
+        points = view.points(run, view.dumped_epoch(run, self.state.epoch))
         (i, _), (j, _) = view.axis(run, self.state.x), view.axis(run, self.state.y)
-        return run, np.flatnonzero(inside(latents.mean[:, i], latents.mean[:, j], self.x, self.y))
+        return run, np.flatnonzero(inside(points[:, i], points[:, j], self.x, self.y))
 
 
 def inside(x: np.ndarray, y: np.ndarray, corner_x: np.ndarray, corner_y: np.ndarray) -> np.ndarray:

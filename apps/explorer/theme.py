@@ -1,5 +1,6 @@
 """The look of the pages: style-sheet variables and plotly layout from the tokens of `lab.look`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,11 @@ TOKENS = {"light": LIGHT, "dark": DARK}
 _SEQUENTIAL = {
     "light": ("#d5e8ef", "#a3cfdd", "#6bb1cb", "#3c8fb8", "#226b9f", "#1b487f", "#152855"),
     "dark": ("#2b2a5a", "#56307f", "#8a3d87", "#c04f7c", "#e87462", "#f9a865", "#fde7a4"),
+}
+# From most negative over zero (the background) to most positive; pale, for points lie on it.
+_DIVERGING = {
+    "light": (("#8db4dd", "#c6dbee"), ("#f5d3bf", "#e39b78")),
+    "dark": (("#2a5583", "#1f3750"), ("#4d3528", "#8a5133")),
 }
 # For points, every entry must stand out from both backgrounds.
 CONTINUOUS = (
@@ -34,13 +40,28 @@ CONFIG: dict[str, Any] = {
 
 def scale(mode: str) -> list[list[Any]]:
     """The sequential plotly colour scale whose zero is the page's background."""
-    colours = (TOKENS[mode]["background"], *_SEQUENTIAL[mode])
+    return _even((TOKENS[mode]["background"], *_SEQUENTIAL[mode]))
+
+
+def diverging(mode: str) -> list[list[Any]]:
+    """The plotly colour scale of signed quantities; its middle is the page's background."""
+    below, above = _DIVERGING[mode]
+    return _even((*below, TOKENS[mode]["background"], *above))
+
+
+def _even(colours: Sequence[str]) -> list[list[Any]]:
     return [[float(p), c] for p, c in zip(np.linspace(0, 1, len(colours)), colours, strict=True)]
 
 
-def gradient(mode: str) -> str:
-    """The same scale as a style-sheet gradient, for legends."""
-    return f"linear-gradient(to right, {', '.join(colour for _, colour in scale(mode))})"
+def mix(ground: str, colour: str, share: float) -> str:
+    """`colour` laid over `ground` (both #rrggbb) with an opacity of `share`."""
+    pairs = ((int(ground[i : i + 2], 16), int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in pairs)
+
+
+def gradient(scale: Sequence[Sequence[Any]]) -> str:
+    """A plotly colour scale as a style-sheet gradient, for legends."""
+    return f"linear-gradient(to right, {', '.join(colour for _, colour in scale)})"
 
 
 def layout(mode: str, **changes: Any) -> dict[str, Any]:
@@ -84,7 +105,8 @@ def variables() -> str:
     """Style-sheet rules that name the tokens, once for each colour scheme."""
     rules = []
     for mode, tokens in TOKENS.items():
-        pairs = {**tokens, "scale": gradient(mode)}
+        ramps = {"scale": gradient(scale(mode)), "diverging": gradient(diverging(mode))}
+        pairs = {**tokens, **ramps}
         body = "".join(f"--{name}: {value};" for name, value in pairs.items())
         rules.append(f'[data-mantine-color-scheme="{mode}"] {{{body}}}')
     return f":root {{--font: {FONT};}}\n" + "\n".join(rules)

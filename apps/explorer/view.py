@@ -15,7 +15,7 @@ from apps.explorer.cache import Cache
 from lab import views
 from lab.errors import UserError
 from lab.runs import Latents, Run, list_runs
-from lab.runs.layout import latents_file
+from lab.runs.layout import fields_file, latents_file
 
 SHOWN_BY_DEFAULT = 5
 GRID_POINTS = 160
@@ -56,6 +56,7 @@ class View:
         self._seen: object = None
         self._latents = Cache(768 * MEGABYTE)
         self._densities = Cache(96 * MEGABYTE)
+        self._fields = Cache(96 * MEGABYTE)
         self._small = Cache(512)
         self.refresh()
 
@@ -95,6 +96,41 @@ class View:
 
     def latents(self, run: Run, epoch: int) -> Latents:
         return self._latents.get(self._key(run, epoch), lambda: run.latents(epoch), _bytes)
+
+    def points(self, run: Run, epoch: int) -> np.ndarray:
+        """The point of each item [N, D]: its centre, or of toys one draw of its posterior.
+
+        One, so that a lasso marks what lies in it; its noise is the same at every epoch, so that
+        points move.
+        """
+        latents = self.latents(run, epoch)
+        return views.draws(latents, 1, seed=0)[:, 0] if categories(run) else latents.mean
+
+    def fields(self, run: Run, epoch: int) -> dict[str, np.ndarray]:
+        """Arrays of the run's own pictures. Raises UserError if there are none of that epoch."""
+        try:
+            stamp = fields_file(run.folder, epoch).stat().st_mtime_ns
+        except OSError as error:
+            raise UserError(f"nothing stored of {run.time(epoch)}") from error
+        return self._fields.get(
+            (run.id, epoch, stamp),
+            lambda: _fields(run, epoch),
+            lambda found: sum(a.nbytes for a in found.values()),
+        )
+
+    def has_fields(self, run: Run) -> bool:
+        """Whether a toy run stored arrays of its own pictures at any dump."""
+        dumps = run.epochs if categories(run) else []
+        return any(fields_file(run.folder, epoch).exists() for epoch in reversed(dumps))
+
+    def last_fields(self, run: Run) -> dict[str, np.ndarray]:
+        """The newest readable arrays of a toy run's own pictures; {} if there are none."""
+        for epoch in reversed(run.epochs if categories(run) else []):
+            try:
+                return self.fields(run, epoch)
+            except UserError:
+                continue
+        return {}
 
     def order(self, run: Run) -> np.ndarray:
         """Dimensions by activity at the last dump: an axis stays the same at every epoch."""
@@ -177,6 +213,20 @@ def waiting(run: Run) -> str:
     if run.status == "running":
         return "Training; the first picture comes with the first finished epoch."
     return "This run dumped no latents."
+
+
+def categories(run: Run) -> int:
+    """How many categories a toy run tells apart; 0 of any other run."""
+    count = run.info["corpus"].get("categories")
+    return count if isinstance(count, int) else 0
+
+
+def _fields(run: Run, epoch: int) -> dict[str, np.ndarray]:
+    try:
+        return run.fields(epoch)
+    except UserError as error:
+        name = fields_file(run.folder, epoch).relative_to(run.folder)
+        raise UserError(f"{name} is truncated or damaged") from error
 
 
 def _bytes(latents: Latents) -> int:

@@ -73,6 +73,10 @@ class MLPDecoder(nn.Module):
         logits = self.network(z if z.shape[-1] else z.new_zeros(*z.shape[:-1], 1))
         return logits if self.skip is None else logits + self.skip(z)
 
+    def probabilities(self, z: Tensor) -> Tensor:
+        """Each category's own probability [..., K]; they need not sum to 1."""
+        return self.logits(z).sigmoid()
+
     def nll(self, batch: Any, z: Tensor) -> Tensor:
         """-log p(x|z) in nats per row [B]."""
         losses = binary_cross_entropy_with_logits(self.logits(z), batch.one_hot, reduction="none")

@@ -26,7 +26,7 @@ def centroid_accuracy(points: ArrayLike, labels: ArrayLike) -> float:
     """Share of points [N, D] whose nearest class mean is that of their own label [N].
 
     A point counts in its own mean, which lifts the score of K classes all alike a little above 1 /
-    K (0.28 for four classes of 500). ValueError for unfit shapes or values and fewer than two
+    K (0.265 for four classes of 500). ValueError for unfit shapes or values and fewer than two
     labels.
     """
     points, classes, count = _classes(points, labels)

@@ -38,7 +38,7 @@ class Sizes:
     def head(self, outputs: int) -> nn.Module:
         """The layers from features [..., B, H] to a head's `outputs`."""
         layers = mlp(self.features, self.head_widths, outputs, self.activation, self.head_bias)
-        return Lookup(layers, self.features) if self.one_hot else layers
+        return Lookup(*layers) if self.one_hot else layers
 
 
 def mlp(
@@ -61,12 +61,9 @@ class Lookup(nn.Sequential):
     then looked up, however often it occurs in the batch.
     """
 
-    def __init__(self, layers: nn.Sequential, rows: int) -> None:
-        super().__init__(*layers)
-        self.register_buffer("rows", torch.eye(rows), persistent=False)
-
     def forward(self, one_hot: Tensor) -> Tensor:
-        return one_hot @ super().forward(self.rows)
+        rows = torch.eye(one_hot.shape[-1], device=one_hot.device, dtype=one_hot.dtype)
+        return one_hot @ super().forward(rows)
 
 
 class StandardNormal:

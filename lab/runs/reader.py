@@ -172,7 +172,7 @@ def _tensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
         with safe_open(path, framework="numpy") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: truncated or not a latents file ({_line(error)})") from error
+        raise UserError(f"{path}: truncated or not a dump of arrays ({_line(error)})") from error
 
 
 def _table(path: Path) -> pl.DataFrame:

@@ -80,7 +80,7 @@ class Adversary(Term):
         self.critic = mlp(sizes.latent, sizes.critic_widths, 1, sizes.activation)
 
     def opponent(self, h: Tensor, z: Tensor) -> Tensor:
-        return self.critic(z).squeeze(-1)
+        return -self.critic(z).squeeze(-1)
 
     def forward(self, state: State) -> Tensor:
         """-log D(z) of the posterior draws, nats."""

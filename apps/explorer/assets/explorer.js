@@ -69,14 +69,17 @@
             return pick(ticked, shown);
         },
 
-        latent(x, y, colour, limit, prior, epoch, last) {
+        latent(x, y, colour, limit, prior, epoch, behind, category, last, offered) {
             const fixed = window.dash_clientside.callback_context.triggered.map((t) => t.prop_id);
             // The page that just opened reports all of its controls at once.
             if (x === undefined || fixed.length !== 1) return same();
             const changes = {x, y, limit, prior: prior ? "1" : "0"};
             if (fixed.includes("colour.value")) changes.colour = colour;
             if (fixed.includes("epoch.value")) changes.epoch = epoch >= last ? "" : epoch;
-            return write(changes, {x: "a1", y: "a2", limit: "4", prior: "0"});
+            // The server sets these two when other runs are shown: that is no choice of the reader's.
+            if (fixed.includes("behind.value") && behind !== offered.shown) changes.behind = behind;
+            if (fixed.includes("category.value") && category !== offered.category) changes.category = category;
+            return write(changes, {category: "mean", x: "a1", y: "a2", limit: "4", prior: "0"});
         },
 
         sentences(a, b) {
