@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba_array
 from matplotlib.lines import Line2D
-from PIL import GifImagePlugin, Image
+from PIL import Image
 from scipy.spatial import cKDTree
 
 from figures.style import figure, prior, square, styled
@@ -41,7 +40,7 @@ LONGEST = 20.0  # seconds, unless asked for more
 REST = 1.5  # seconds that the last dump stands still
 INCHES = 4.8  # the width that the type is made for
 TOP, BOTTOM, SIDE = 30, 24, 12  # pixels around the map when it is 480 wide
-STAYS = 255  # the number of the transparent colour, after all others
+SHADES = 255  # colours of a GIF
 GREYS = 16  # from the page to the text
 CELL = np.rint(np.arange(256) * 63 / 255).astype(np.uint8)  # of a channel's value
 MOST = len(look.CATEGORY_COLOURS)  # values of a label that colour dots
@@ -67,7 +66,7 @@ def animate(
     decoder's regions, if the run has them, and above stands the time, both of the dump passed last;
     the ticks of the bar below are the dumps. `size` is the width in pixels; `project` shows the two
     dimensions of a larger space that are most active in the last dump. The same run gives the same
-    bytes; one frame at a time is held. Raises UserError for another ending than .gif and .mp4, an
+    bytes. Raises UserError for another ending than .gif and .mp4, an
     MP4 without ffmpeg, another latent size without `project`, and numbers out of bounds.
     """
     path = Path(path)
@@ -193,7 +192,7 @@ class _Stage:
         """
         own = look.colour(self._film.run.spec)
         shades = to_rgba_array([own, *self._groups.colours[:MOST]])[:, :3]
-        count = (STAYS - GREYS) // len(shades)
+        count = (SHADES - GREYS) // len(shades)
         dark = np.linspace(1, TINT, count // 2, endpoint=False)
         strengths = np.concatenate([dark, np.linspace(TINT, 0.02, count - count // 2)])
         greys = np.linspace(0, 1, GREYS)[:, None] * (1 - to_rgba_array(look.LIGHT["text"])[:, :3])
@@ -303,27 +302,20 @@ def _name_axes(axes: Axes, dims: tuple[int, int]) -> None:
 
 
 def _gif(path: Path, stage: _Stage, moments: Iterable[_Moment], fps: float) -> None:
-    """Frame by frame, as Pillow's own way of saving would hold them all; what stays is left out."""
     palette = stage.palette()
-    nearest, before = _nearest(palette), None
-    with path.open("wb") as file:
-        file.writelines(_gif_header(palette, stage.pixels))
-        for picture, same in groupby(map(stage.show, moments)):
-            delay = 10 * round(100 / fps) * sum(1 for _ in same)  # milliseconds
-            now = nearest[tuple(np.moveaxis(CELL[np.asarray(picture)], -1, 0))]
-            frame = Image.fromarray(np.where(now == before, np.uint8(STAYS), now))
-            settings = {"duration": delay, "transparency": STAYS, "disposal": 1}
-            file.writelines(GifImagePlugin.getdata(frame, **settings))
-            before = now
-        file.write(b";")
+    nearest, table = _nearest(palette), np.rint(255 * palette).astype(np.uint8).tobytes()
 
+    def frames() -> Iterator[Image.Image]:
+        for picture in map(stage.show, moments):
+            frame = Image.fromarray(nearest[tuple(np.moveaxis(CELL[np.asarray(picture)], -1, 0))])
+            frame.putpalette(table)
+            yield frame
 
-def _gif_header(palette: np.ndarray, pixels: tuple[int, int]) -> list[bytes]:
-    picture = Image.new("P", pixels)
-    table = np.zeros((STAYS + 1, 3))
-    table[: len(palette)] = palette
-    picture.putpalette(np.rint(255 * table).astype(np.uint8).tobytes())
-    return GifImagePlugin.getheader(picture, info={"loop": 0})[0]
+    first, *others = frames()
+    first.save(
+        path, "GIF", save_all=True, append_images=others, duration=1000 / fps, loop=0,
+        optimize=False,
+    )  # fmt: skip
 
 
 def _nearest(palette: np.ndarray) -> np.ndarray:

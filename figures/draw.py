@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from figures.density_gap_toy import density_gap_toy
 from figures.interpolation import (
     interpolation,
     interpolation_latex,
@@ -13,9 +14,12 @@ from figures.interpolation import (
     interpolation_table,
 )
 from figures.kl_mi_curves import kl_mi_curves
+from figures.posterior_means import posterior_means
 from figures.posterior_panels import posterior_panels
 from figures.style import PALETTES, styled
-from figures.toy_dynamics import toy_dynamics
+from figures.toy_claims import toy_claims, toy_claims_csv, toy_claims_markdown
+from figures.toy_dynamics import toy_categories, toy_dynamics
+from figures.toy_trajectories import toy_trajectories
 from lab.errors import UserError
 from lab.runs import Run
 from lab.runs.layout import replace
@@ -27,6 +31,17 @@ FIGURES: dict[str, tuple[Callable[..., Figure], str]] = {
     ),
     "kl_mi_curves": (kl_mi_curves, "KL and MI per epoch (CL-VAE figure 3)"),
     "toy_dynamics": (toy_dynamics, "the toy categories over training (CL-VAE table 5a)"),
+    "toy_categories": (toy_categories, "more than 4 toy categories (CL-VAE table 5b)"),
+    "toy_trajectories": (toy_trajectories, "the paths of the toy categories' centroids"),
+    "toy_claims": (
+        toy_claims,
+        "how soon the categories part, over seeds (CL-VAE section 4.4), also .md and .csv",
+    ),
+    "density_gap_toy": (density_gap_toy, "the density-gap toy over training (DG-VAE appendix A)"),
+    "posterior_means": (
+        posterior_means,
+        "model against amortised posterior means over training (He et al. 2019)",
+    ),
     "interpolation": (interpolation, "Rouge-L along interpolations (DG-VAE figure 5)"),
     "interpolation_table": (
         interpolation_table,
@@ -35,6 +50,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], str]] = {
 }
 TEXTS: dict[str, dict[str, Callable[[Sequence[Run]], str]]] = {
     "interpolation_table": {"md": interpolation_markdown, "tex": interpolation_latex},
+    "toy_claims": {"md": toy_claims_markdown, "csv": toy_claims_csv},
 }
 PALETTED = ("posterior_panels",)  # figures whose colours can be those of the paper
 # Without a date, so that the same runs give the same bytes.

@@ -120,6 +120,15 @@ def _figures(options: argparse.Namespace) -> None:
     _report([str(p) for p in drawn], options)
 
 
+def _animate(options: argparse.Namespace) -> None:
+    from figures.animation import animate
+    from lab.runs import open_run
+
+    o = options
+    path = animate(open_run(o.folder), o.out, o.fps, o.seconds, o.size, o.project)
+    _report([str(path)], o)
+
+
 def _import(options: argparse.Namespace) -> None:
     from lab.exchange import import_latents
 
@@ -209,6 +218,7 @@ COMMANDS = {
     "toy": _toy,
     "explore": _explore,
     "figures": _figures,
+    "animate": _animate,
     "import": _import,
     "export": _export,
     "methods": _methods,

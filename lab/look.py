@@ -27,7 +27,7 @@ DARK = {
 # Okabe-Ito hues first, then Tol's; the order of items is the order of classes.
 CATEGORY_COLOURS = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#882255", "#999933",
-    "#44aa99", "#661100", "#6699cc", "#aa4499", "#117733", "#ddcc77", "#332288", "#888888",
+    "#1c40b8", "#64401c", "#b870f4", "#58407c", "#e81c58", "#e8b888", "#7cdc58", "#1cdcd0",
 )  # fmt: skip
 
 # Family -> (hue, dash, the option that varies within the family and its reference value).

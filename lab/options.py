@@ -194,6 +194,18 @@ def _figure_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true")
 
 
+def _animate_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("folder", type=Path, metavar="RUN")
+    sub.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help=".gif, or .mp4 with ffmpeg"
+    )
+    sub.add_argument("--fps", type=_rate, default=10.0, help="frames per second, 1 to 50")
+    sub.add_argument("--seconds", type=_rate, help="from the first dump to the last")
+    sub.add_argument("--size", type=_positive, default=480, help="width in pixels")
+    sub.add_argument("--project", action="store_true", help="two most active dimensions of more")
+    sub.add_argument("--json", action="store_true")
+
+
 def _import_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("file", type=Path, help=".npz, .safetensors, .parquet, .csv or .tsv")
     sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS)
@@ -252,6 +264,7 @@ COMMANDS = {
     "toy": ("train methods on toy data in two dimensions", _toy_options),
     "explore": ("open the explorer on a folder of runs", _explore_options),
     "figures": ("draw the papers' figures from runs", _figure_options),
+    "animate": ("show a run's latent plane over training as a film", _animate_options),
     "import": ("make a run folder of another model's latents", _import_options),
     "export": ("write a run for other tools", _export_options),
     "methods": ("list the methods with their options and sources", _methods_options),

@@ -19,6 +19,7 @@ from lab import look
 from lab.errors import UserError
 from lab.metrics import interpolation_rouge, to_sphere
 from lab.runs import Latents, Run, RunWriter, open_run, write_latents
+from lab.runs.layout import fields_file, write_tensors
 from lab.runs.writer import items_table
 
 COUNT, WIDTH = 60, 4
@@ -56,15 +57,18 @@ def text_run(root: Path, spec: str, label: str, family: str, corpus: str = "tiny
     return open_run(writer.folder)
 
 
-def toy_run(root: Path, spec: str, family: str, epochs: range = range(8)) -> Run:
+def toy_run(
+    root: Path, spec: str, family: str, epochs: range = range(8), count: int = 4, corpus: str = ""
+) -> Run:
     unit = {"name": "iteration", "per_epoch": 5000}
-    info = {"spec": spec, "label": spec.upper(), "corpus": {"name": "toy"}, "unit": unit}
-    category = np.repeat(np.arange(4), 25)
+    about = {"name": corpus or f"toy-{count}", **({} if corpus else {"categories": count})}
+    info = {"spec": spec, "label": spec.upper(), "corpus": about, "unit": unit}
+    category = np.repeat(np.arange(count), 100 // count)
     rng = np.random.default_rng(0)
-    with RunWriter(root / "toy" / spec / "0", info) as writer:
+    with RunWriter(root / about["name"] / spec / "0", info) as writer:
         writer.write_items(items_table(100, labels={"category": category}))
         for epoch in epochs:
-            angle = category * np.pi / 2
+            angle = category * 2 * np.pi / count
             centre = np.stack([np.cos(angle), np.sin(angle)], 1) * epoch / 4
             latents = {
                 "gaussian": Latents("gaussian", centre, np.full((100, 2), -2.0)),
@@ -72,7 +76,9 @@ def toy_run(root: Path, spec: str, family: str, epochs: range = range(8)) -> Run
                     "samples", centre, samples=centre[:, None] + rng.normal(size=(100, 3, 2)) / 4
                 ),
             }[family]
-            writer.write_epoch(epoch, latents, [{"split": "valid", "kl": 1.0, "mi": 0.5}])
+            figures_of = {"kl": 1.0, "mi": 0.5}
+            figures_of |= {"centroid_accuracy": epoch / 8, "silhouette": epoch / 10}
+            writer.write_epoch(epoch, latents, [{"split": "valid", **figures_of}])
         writer.commit(status="finished")
     return open_run(writer.folder)
 
@@ -89,11 +95,29 @@ def runs(tmp_path_factory) -> list[Run]:
     ]
 
 
+@pytest.fixture(scope="module")
+def more(runs, tmp_path_factory) -> list[Run]:
+    """Runs for the figures that the common ones do not serve."""
+    root = tmp_path_factory.mktemp("more")
+    tracked = text_run(root, "vae", "VAE", "gaussian", "lstm2d")
+    rng = np.random.default_rng(0)
+    for epoch in tracked.epochs:
+        widths = {"model_mean": 1, "amortised_mean": 1, "true_mean": 2}
+        arrays = {name: rng.normal(size=(COUNT, width)) for name, width in widths.items()}
+        write_tensors(fields_file(tracked.folder, epoch), arrays, {})
+    return [
+        *runs,
+        toy_run(root, "ivae", "samples", count=5),
+        toy_run(root, "vae", "gaussian", corpus="density-gap"),
+        tracked,
+    ]
+
+
 @pytest.mark.parametrize("name", figures.FIGURES)
-def test_a_figure_has_ink_and_the_same_bytes_each_time(runs, tmp_path, name):
+def test_a_figure_has_ink_and_the_same_bytes_each_time(more, tmp_path, name):
     formats = ("pdf", "png", "svg")
-    first = figures.draw([name], runs, tmp_path / "one", formats)
-    second = figures.draw([name], runs, tmp_path / "two", formats)
+    first = figures.draw([name], more, tmp_path / "one", formats)
+    second = figures.draw([name], more, tmp_path / "two", formats)
     assert [p.name for p in first] == [f"{name}.{e}" for e in (*formats, *TEXTS.get(name, {}))]
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
     picture = imread(first[1])[..., :3]
@@ -221,10 +245,11 @@ def test_all_figures_are_drawn_but_those_that_do_not_apply(runs, tmp_path):
     notes = []
     written = figures.draw([], runs[3:], tmp_path, ["png"], note=notes.append)
     assert {p.stem for p in written} == {
-        "posterior_panels", "kl_mi_curves", "toy_dynamics",
+        "posterior_panels", "kl_mi_curves", "toy_dynamics", "toy_trajectories", "toy_claims",
     }  # fmt: skip
     assert [note.split(" left out: ")[0] for note in notes] == [
-        "interpolation", "interpolation_table",
+        "toy_categories", "density_gap_toy", "posterior_means", "interpolation",
+        "interpolation_table",
     ]  # fmt: skip
 
 
@@ -234,6 +259,10 @@ def test_all_figures_are_drawn_but_those_that_do_not_apply(runs, tmp_path):
         ("posterior_panels", "dumped latents of two dimensions"),
         ("kl_mi_curves", "KL or MI curves"),
         ("toy_dynamics", "two-dimensional toy space"),
+        ("toy_categories", "toy space of more than 4 categories"),
+        ("toy_trajectories", "two dumps of a two-dimensional toy space"),
+        ("toy_claims", "measures of the toy's categories"),
+        ("density_gap_toy", "two-dimensional latents of density-gap"),
         ("interpolation", "stored interpolations"),
         ("interpolation_table", "stored interpolations"),
     ],
