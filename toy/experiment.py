@@ -59,7 +59,7 @@ def trainer(
 def _block(iterations: int, every: int | None) -> int:
     """The iterations between two measurements."""
     if every is None:
-        if iterations % BLOCKS:
+        if iterations < BLOCKS or iterations % BLOCKS:
             raise UserError(
                 f"--iterations {iterations}: give a multiple of {BLOCKS}, or --every, a divisor"
             )
