@@ -29,7 +29,8 @@ from lab import look
 from lab.errors import UserError
 from lab.runs import Run
 
-SEPARATED = 0.95  # share of draws nearest to their own category's centroid
+SEPARATED = 0.8  # share of draws nearest to their own category's centroid
+KNOWN = 0.95  # share of draws whose category the decoder names
 BORDERS = 0.5  # that share from which borders are said to appear
 SEEDS = 5  # fewer are marked, and no claim is judged by them
 MARKERS = ("", "o", "s", "^")  # of specs that share a label, a colour and a dash
@@ -64,9 +65,17 @@ class Course:
     @property
     def separation(self) -> float:
         """First measured iteration from which the categories are parted to the end; inf if none."""
+        return self._lasting("centroid_accuracy", SEPARATED)
+
+    @property
+    def known(self) -> float:
+        """The same for a decoder that names them."""
+        return self._lasting("category_accuracy", KNOWN)
+
+    def _lasting(self, key: str, least: float) -> float:
         first = math.inf
         for iteration in sorted(self.records, reverse=True):
-            if self.failed or self.records[iteration]["centroid_accuracy"] < SEPARATED:
+            if self.failed or self.records[iteration].get(key, 0) < least:
                 break
             first = iteration
         return first
@@ -109,6 +118,11 @@ class Group:
         """Lowest, median and highest iteration of separation over the seeds."""
         found = [course.separation for course in self.courses]
         return min(found), _median(found), max(found)
+
+    @property
+    def known(self) -> float:
+        """Median over seeds of the iteration from which the decoder names the categories."""
+        return _median([course.known for course in self.courses])
 
     def final(self, key: str) -> np.ndarray | None:
         """A last figure of every seed [S]; None if one has not got it."""
@@ -162,11 +176,13 @@ def toy_claims_markdown(runs: Sequence[Run]) -> str:
     """
     groups = _groups(runs)
     head = ["K", "method", "seeds", "iterations", "to separation", "lowest to highest"]
+    head += ["decoder right from"]
     table = [[*head, *FINAL.values()], ["---"] * (len(head) + len(FINAL)), *map(_cells, groups)]
     notes = (
         f"To separation: median over seeds of the first measured iteration from which at least "
         f"{SEPARATED:.0%} of the draws stay nearest to their own category's centroid to the end of "
-        f"the run; a run that diverged never gets there. Other figures: mean ± standard deviation "
+        f"the run; decoder right from: the same for {KNOWN:.0%} of the categories decoded; a run "
+        f"that diverged never gets there. Other figures: mean ± standard deviation "
         f"over seeds at the end of each run; prior KL in nats. †: fewer than {SEEDS} seeds."
     )
     claims = [f"- {line}" for claim in CLAIMS for line in _judge(claim, groups)]
@@ -261,6 +277,7 @@ def _row(group: Group) -> dict[str, Any]:
     row |= {"seeds": len(group.courses), "diverged": group.diverged, "iterations": group.end}
     row |= {"seeds_separated": group.separated}
     row |= {"separation": middle, "separation_lowest": lowest, "separation_highest": highest}
+    row["decoder_right"] = None if math.isinf(group.known) else group.known
     for key in FINAL:
         values = group.final(key)
         row[key] = None if values is None else values.mean()
@@ -277,7 +294,11 @@ def _cells(group: Group) -> list[str]:
     seeds += f", {group.diverged} diverged" if group.diverged else ""
     method = group.label.replace("|", r"\|")
     first = [str(group.categories), method, seeds, _thousands(group.end), middle, spread]
-    return [*first, *(_spread(group.final(key)) for key in FINAL)]
+    return [
+        *first,
+        _iterations(group.known, group.end),
+        *(_spread(group.final(key)) for key in FINAL),
+    ]
 
 
 def _spread(values: np.ndarray | None) -> str:
@@ -388,7 +409,7 @@ def _reconstructs(group: Group, groups: Groups) -> Verdict:
     values = group.final("category_accuracy")
     if values is None:
         return "category accuracy is not recorded"
-    return median(values) >= SEPARATED, f"median {median(values):.2f}, lowest {values.min():.2f}"
+    return median(values) >= KNOWN, f"median {median(values):.2f}, lowest {values.min():.2f}"
 
 
 def _tighter(group: Group, groups: Groups) -> Verdict:
@@ -433,6 +454,6 @@ CLAIMS = (
     ),
     Claim(
         "K = 16: clVAE⁺ reconstructs the categories after 80K",
-        f"category accuracy at least {SEPARATED:.0%}", "clvae_plus", 16, 80_000, _reconstructs,
+        f"category accuracy at least {KNOWN:.0%}", "clvae_plus", 16, 80_000, _reconstructs,
     ),
 )  # fmt: skip
