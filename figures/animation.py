@@ -37,6 +37,7 @@ from lab.runs.layout import replace
 
 PACE = 0.5  # seconds from one dump to the next
 LONGEST = 20.0  # seconds, unless asked for more
+MOST_FRAMES = 1500
 REST = 1.5  # seconds that the last dump stands still
 INCHES = 4.8  # the width that the type is made for
 TOP, BOTTOM, SIDE = 30, 24, 12  # pixels around the map when it is 480 wide
@@ -74,6 +75,7 @@ def animate(
     _check("--fps", fps, 1, 50)
     _check("--seconds", 1 if seconds is None else seconds, 0.1, 600)
     _check("--size", size, 160, 2000)
+    _check("frames: --fps times --seconds,", fps * (seconds or LONGEST), 0, MOST_FRAMES)
     film = _Film(run, _dimensions(run, project))
     stage = _Stage(film, size)
     try:
@@ -312,10 +314,12 @@ def _gif(path: Path, stage: _Stage, moments: Iterable[_Moment], fps: float) -> N
             yield frame
 
     first, *others = frames()
+    # A GIF counts hundredths of a second; rounding each frame alone would change the film's length.
+    ends = np.rint(100 / fps * np.arange(len(others) + 2)).astype(int)
+    delays = (10 * np.diff(ends)).tolist()
     first.save(
-        path, "GIF", save_all=True, append_images=others, duration=1000 / fps, loop=0,
-        optimize=False,
-    )  # fmt: skip
+        path, "GIF", save_all=True, append_images=others, duration=delays, loop=0, optimize=False
+    )
 
 
 def _nearest(palette: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ class Data(Protocol):
     symbols of each training item. A batch has `size`, `indices` (rows of its split), `repeat(n)`,
     `to(device)` and `symbols()` (row and id of every symbol to predict), and whatever its encoder
     and decoder read. `dumps` says whether an epoch's latents are kept; `observe` sees the model in
-    evaluation mode and the probe's latents.
+    evaluation mode and the probe's latents; arrays are only wanted where these are `kept`.
     """
 
     about: dict[str, Any]
@@ -48,7 +48,7 @@ class Data(Protocol):
     def text(self, ids: torch.Tensor) -> str: ...
     def save(self, folder: Path) -> None: ...
     def dumps(self, epoch: int) -> bool: ...
-    def observe(self, model: Any, latents: Latents) -> Observation: ...
+    def observe(self, model: Any, latents: Latents, kept: bool) -> Observation: ...
 
     @property
     def lengths(self) -> np.ndarray: ...
@@ -116,7 +116,7 @@ class TextData:
         """Every epoch is kept."""
         return True
 
-    def observe(self, model: Any, latents: Latents) -> Observation:
+    def observe(self, model: Any, latents: Latents, kept: bool) -> Observation:
         """Text has no figures and pictures of its own."""
         return Observation()
 

@@ -70,7 +70,8 @@ class Jobs(threading.Thread):
             self.running.remove(entry)
             job, process = entry
             output = process.communicate()[0].strip()
-            if not self.quiet or process.returncode not in (0, 1):
+            broke = process.returncode not in (0, 1) or "Traceback (most recent" in output
+            if broke or not self.quiet:
                 tqdm.write(output or f"{' '.join(job.command)}: no output", file=sys.stderr)
 
     def _show(self, bar: tqdm) -> None:

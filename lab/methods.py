@@ -272,7 +272,7 @@ def wae(weight: Weight = 50.0, stochastic: bool = False, samples: Count = 1) -> 
     """WAE-MMD: MMD between aggregated posterior and prior, of points or with `stochastic` of
     Gaussians.
 
-    Source: Tolstikhin et al. 2018; DG-VAE appendix A, whose toy has weight 1 and 32 samples (D7);
+    Source: Tolstikhin et al. 2018; DG-VAE appendix A, whose toy has weight 1 and 8 samples;
     beside a sentence's nats 1 leaves the codes far from the prior.
     """
     head = GaussianHead() if stochastic else PointHead()

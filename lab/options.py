@@ -47,7 +47,7 @@ def _several(read: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
             first, dash, last = part.partition("-")
             low = read(first)
             high = read(last) if dash else low
-            if not low <= high <= low + MOST:
+            if not low <= high < low + MOST:
                 raise argparse.ArgumentTypeError(f"{part!r} is not a range of up to {MOST} numbers")
             found += range(low, high + 1)
         return tuple(dict.fromkeys(found))
@@ -167,8 +167,7 @@ def _toy_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--compile",
         choices=("auto", "always", "never"),
-        default="auto",
-        help="steps as one compiled program (default: where a run is long enough)",
+        help="steps as one compiled program (default: auto, where a run is long enough)",
     )
     _common_training(sub, _several(_seed), (0,))
 

@@ -119,7 +119,17 @@ class Trainer:
     def finished(self, resume: bool) -> bool:
         """Whether the folder's run needs no more training. Raises UserError as `run` does."""
         old = self.existing(resume)
-        return old.get("status") == "finished" and old["epochs_planned"] >= self.settings.epochs
+        if old.get("status") == "finished" and old["epochs_planned"] >= self.settings.epochs:
+            return True
+        if (old.get("dumped") or old.get("epoch")) and not self._last.exists():
+            raise UserError(
+                f"{self._last}: missing, so the run cannot go on; train it anew in another folder"
+            )
+        return False
+
+    @property
+    def _last(self) -> Path:
+        return self.folder / "checkpoints" / "last.safetensors"
 
     def existing(self, resume: bool) -> dict[str, Any]:
         """The description of the run that the folder holds already, if any. Raises UserError as
@@ -163,9 +173,8 @@ class Trainer:
         }
 
     def _start(self, writer: RunWriter, resume: bool) -> dict[str, float]:
-        last = self.folder / "checkpoints" / "last.safetensors"
-        if resume and last.exists():
-            tensors, state = checkpoint.load(last)
+        if resume and self._last.exists():
+            tensors, state = checkpoint.load(self._last)
             self.progress = Progress(**state)
             self.model.memory = self.progress.memory
             self.optimisers = Optimisers(self.model, self.settings, self.progress.lr)
@@ -173,10 +182,6 @@ class Trainer:
             writer.keep_until(self.progress.epoch)
             writer.commit(epoch=self.progress.epoch, best_epoch=self.progress.best_epoch)
             return {}
-        if writer.info["dumped"]:
-            raise UserError(
-                f"{last}: missing, so the run cannot go on; train it anew in another folder"
-            )
         self.data.save(self.folder / "checkpoints")
         writer.keep_until(-1)
         writer.write_items(self.data.items)
@@ -256,20 +261,18 @@ class Trainer:
         kept, seen, paths = None, Observation(), []
         with evaluating(self.model):
             if probe:
-                seen = data.observe(self.model, probe)
+                kept = probe if data.dumps(progress.epoch) else None
+                seen = data.observe(self.model, probe, kept is not None)
                 records[0] |= seen.figures
-            if probe and data.dumps(progress.epoch):
-                kept, paths = probe, interpolation_records(self.model, data, probe)
-        writer.write_epoch(
-            progress.epoch, kept, records, paths, STORED_SAMPLES, seen.fields if kept else None
-        )
+            if kept:
+                paths = interpolation_records(self.model, data, kept)
+        writer.write_epoch(progress.epoch, kept, records, paths, STORED_SAMPLES, seen.fields)
         first_stage = progress.epoch <= self.parts.pretraining and self.parts.pretraining
         self._select(record["reconstruction" if first_stage else "selection"])
         if progress.epoch:
             self.model.evaluated(record)
-        last = self.folder / "checkpoints" / "last.safetensors"
         checkpoint.save(
-            last, checkpoint.pack(self.model, self.optimisers.by_player), asdict(progress)
+            self._last, checkpoint.pack(self.model, self.optimisers.by_player), asdict(progress)
         )
         writer.commit(epoch=progress.epoch, best_epoch=progress.best_epoch)
         return record

@@ -138,7 +138,7 @@ def test_a_loaded_run_decodes_with_the_networks_it_recorded(paper):
 @pytest.mark.parametrize(
     ("spec", "options", "says"),
     [
-        ("vae", {"steps": 150}, "--steps 150: give a multiple of 100"),
+        ("vae", {"steps": 150}, "--iterations 150: give a multiple of 100"),
         ("vae_word_dropout", {}, "word dropout needs a decoder that reads words"),
         ("ae_fb", {}, "two stages"),
         ("vae(anneal=3)", {}, "anneal has no effect"),

@@ -1,13 +1,14 @@
 """Studies from the command line: several methods, sizes and seeds, with one command."""
 
 import json
+from functools import partial
 
 import pytest
 
 from lab.cli import main
 from lab.options import parser
 from lab.runs import list_runs, open_run
-from toy import study
+from toy import posterior_means, study
 
 QUICK = ("--iterations", "16", "--lr", "1e-3", "--quiet")
 
@@ -74,6 +75,27 @@ def test_the_density_gap_toy_runs_by_its_name(tmp_path, capsys):
     assert open_run(tmp_path / "density-gap" / specs[1] / "0").time(1) == "iteration 100"
 
 
+def test_posterior_means_train_one_by_one_into_runs_with_their_fields(
+    tmp_path, monkeypatch, capsys
+):
+    small = partial(posterior_means.trainer, sentences=48, tracked=4)
+    monkeypatch.setattr(posterior_means, "trainer", small)
+    options = ("--experiment", "posterior_means", "--epochs", "1", "--threads", "1")
+    assert toy(tmp_path, "vae(anneal=0)", *options) == 0
+    assert "one model at a time: its optimiser is not plain Adam" in capsys.readouterr().err
+    run = open_run(tmp_path / "posterior-means" / "vae(anneal=0)" / "0")
+    assert run.fields(1)["true_mean"].shape == (4, 2)
+
+
+def test_a_stopped_group_ends_the_study(tmp_path, monkeypatch):
+    options = parser().parse_args(["toy", "vae", "ae", "--threads", "1", *QUICK])
+    options.runs = tmp_path
+    started = []
+    monkeypatch.setattr(study, "together", lambda g, o: started.append(g) or ["stopped"])
+    study.run(study.study(options), options)
+    assert len(started) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -89,6 +111,7 @@ def test_the_density_gap_toy_runs_by_its_name(tmp_path, capsys):
             "--dumps 65: the run ends at iteration 64",
         ),
         (("vae", "--seed", "5-2"), "'5-2' is not a range of up to 1000 numbers"),
+        (("vae", "--seed", "0-1000"), "'0-1000' is not a range of up to 1000 numbers"),
         (("vae", "--categories", "1,4"), "1 is not within 2 to 1000"),
         (("vae", "ivae", "--categories", "501"), "a batch of 500 rows cannot hold them"),
     ],

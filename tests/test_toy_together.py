@@ -1,5 +1,6 @@
 """Stacks of toy models: what a program of many gives is what each model alone gives."""
 
+import gc
 import json
 import shutil
 from dataclasses import replace
@@ -9,11 +10,12 @@ import pytest
 import torch
 
 from lab.backbones import MLPNetwork, build_model
+from lab.errors import UserError
 from lab.methods import METHODS, parse
 from lab.runs import open_run
 from lab.schedules import constant
 from toy.experiment import trainer
-from toy.program import Program
+from toy.program import GRADIENT, Program
 from toy.stack import Unstackable, stacked, structure
 from toy.study import grouped, spread
 from toy.together import Together, load, stack, store
@@ -62,7 +64,9 @@ def test_a_stacked_step_is_every_members_own_step(spec, tmp_path):
         expected = alone(one, [pair[e] for pair in batches])
         for losses, found in zip(expected, together, strict=True):
             got = dict(zip(program.names, found[:, e].tolist(), strict=True))
+            norms = {k: got.pop(k) for k in list(got) if k[1].startswith(GRADIENT)}
             assert got == pytest.approx(losses, rel=1e-3, abs=1e-5)
+            assert len(norms) == len({player for player, _ in losses})
         moved = torch.cat([p.detach().flatten() for p in one.model.parameters()])
         program_of = dict(program.tensors)
         mine = torch.cat(
@@ -225,16 +229,81 @@ def test_memory_of_a_program_does_not_grow_with_its_steps(tmp_path):
     one = make("ivae", tmp_path)
     program = Together([one], compiled=False).program([one])
     batch = stack([next(iter(one.data.train(1)))])
-
-    def held():
-        return {id(t): t.numel() for m in (program.tensors, program.counts) for t in m.values()}
-
     generators = [torch.Generator().manual_seed(0)]
-    program(batch, generators)
-    before = held()
-    for _ in range(5):
-        program(batch, generators)
-    assert held() == before
+
+    def held_after(steps):
+        for _ in range(steps):
+            program(batch, generators)
+        gc.collect()
+        return sum(x.numel() for x in gc.get_objects() if issubclass(type(x), torch.Tensor))
+
+    assert held_after(2) == held_after(20)
+
+
+@pytest.mark.parametrize("spec", ["lstm_lm", "bn_vae", "ivae"])
+def test_a_stack_of_any_kind_trains_into_its_runs(spec, tmp_path):
+    trainers = [make(spec, tmp_path, seed) for seed in (0, 1)]
+    assert Together(trainers, False, False).run() == ["finished", "finished"]
+
+
+def test_ctrl_c_while_training_stops_every_member_and_resuming_gives_the_same(tmp_path):
+    whole = [make("vae", tmp_path / "a", seed) for seed in (0, 1)]
+    Together(whole, False, False).run()
+    trainers = [make("vae", tmp_path / "b", seed) for seed in (0, 1)]
+    together = Together(trainers, False, False)
+    program = together.program(trainers)
+    step, taken = program.run, iter(range(1000))
+
+    def interrupted(*inputs):
+        if next(taken) == 7:
+            raise KeyboardInterrupt
+        return step(*inputs)
+
+    program.run = interrupted
+    assert together.run() == ["stopped", "stopped"]
+    again = [make("vae", tmp_path / "b", seed) for seed in (0, 1)]
+    assert Together(again, False, False).run(resume=True) == ["finished", "finished"]
+    for seed in (0, 1):
+        one, other = (open_run(tmp_path / way / "vae" / str(seed)) for way in "ab")
+        np.testing.assert_array_equal(one.latents().mean, other.latents().mean)
+
+
+def test_ctrl_c_while_one_member_records_stops_all(tmp_path, monkeypatch):
+    trainers = [make("vae", tmp_path, seed) for seed in (0, 1, 2)]
+    observe, seen = type(trainers[0].data).observe, iter(range(1000))
+
+    def interrupted(*arguments):
+        if next(seen) == 4:
+            raise KeyboardInterrupt
+        return observe(*arguments)
+
+    monkeypatch.setattr(type(trainers[0].data), "observe", interrupted)
+    assert Together(trainers, False, False).run() == ["stopped"] * 3
+    assert [open_run(t.folder).status for t in trainers] == ["stopped"] * 3
+
+
+def test_a_gradient_that_overflows_is_recorded_as_it_is_of_one_model(tmp_path):
+    def poisoned(folder):
+        one = make("vae", folder)
+        with torch.no_grad():
+            one.model.head.network[-1].bias[2:].fill_(55.0)
+        return one
+
+    alone, beside = (poisoned(tmp_path / way) for way in "ab")
+    assert alone.run() == "failed"
+    assert Together([beside], False, False).run() == ["failed"]
+    errors = [open_run(one.folder).info["error"] for one in (alone, beside)]
+    assert errors[0] == errors[1]
+    assert errors[0].startswith("the gradient of reconstruction + KL became")
+
+
+def test_a_run_that_lost_its_checkpoint_stops_a_study_before_anything_is_written(tmp_path):
+    make("vae", tmp_path, 1, iterations=16, every=2, dumps=(16,)).run()
+    (tmp_path / "vae" / "1" / "checkpoints" / "last.safetensors").unlink()
+    trainers = [make("vae", tmp_path, seed, every=2, dumps=(16,)) for seed in (0, 1)]
+    with pytest.raises(UserError, match=r"last\.safetensors: missing"):
+        Together(trainers, False, False).run(resume=True)
+    assert not (tmp_path / "vae" / "0").exists()
 
 
 def test_a_failed_compilation_is_said_and_training_goes_on(tmp_path, monkeypatch, capsys):

@@ -147,11 +147,11 @@ class CategoryData:
     def dumps(self, epoch: int) -> bool:
         return self.kept is None or epoch * self.block in self.kept
 
-    def observe(self, model: Model, latents: Latents) -> Observation:
+    def observe(self, model: Model, latents: Latents, kept: bool) -> Observation:
         """How well the categories part, and what the decoder and a critic say of the plane."""
         category, z = self.probe % self.categories, draws(latents, 1)[:, 0]
         predicted = model.decoder.sample(torch.as_tensor(z, dtype=torch.float32)).numpy()[:, 0]
-        seen = fields(model, z) if z.shape[1] == 2 else {}
+        seen = fields(model, z) if kept and z.shape[1] == 2 else {}
         return Observation(measures(latents, category, predicted), seen)
 
     @property

@@ -87,7 +87,7 @@ class ItemData(CategoryData):
         """Every block is kept."""
         return True
 
-    def observe(self, model: Any, latents: Latents) -> Observation:
+    def observe(self, model: Any, latents: Latents, kept: bool) -> Observation:
         """Nothing beyond the figures that every run has."""
         return Observation()
 
@@ -115,7 +115,9 @@ def trainer(
     """
     check_options(method)
     if steps < BLOCK or steps % BLOCK:
-        raise UserError(f"--steps {steps}: give a multiple of {BLOCK}, the steps between two dumps")
+        raise UserError(
+            f"--iterations {steps}: give a multiple of {BLOCK}, as far as two dumps are apart"
+        )
     rates = {"lr": lr, "critic_lr": critic_lr or lr}
     settings = Settings(epochs=steps // BLOCK, **rates, clip=None, seed=seed)
     data = ItemData(seed=seed)

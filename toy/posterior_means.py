@@ -67,7 +67,7 @@ class TrackedText(TextData):
         sentences = [self.corpus.split("train")[i] for i in self.sample]
         return self.corpus.posterior(sentences, TRUE_GRID).mean
 
-    def observe(self, model: Model, latents: Latents) -> Observation:
+    def observe(self, model: Model, latents: Latents, kept: bool) -> Observation:
         """The tracked sentences' posterior means and how they agree."""
         batch = self.corpus.batches("train", self.tracked, "sequential", indices=self.sample)[0]
         batch = batch.to(next(model.parameters()).device)
@@ -144,6 +144,7 @@ def trainer(
     tracked: int = 200,
     latent: int = 1,
     optimiser: Literal["sgd", "adam"] = "sgd",
+    lr: float | None = None,
     progress_bar: bool = True,
 ) -> Trainer:
     """A trainer of He et al.'s small LSTMs on lstm2d of so many `sentences`, of which it follows
@@ -158,7 +159,8 @@ def trainer(
     corpus = generate(sentences=sentences, valid=held_out, test=held_out)
     data = TrackedText(corpus, batch_size=16, seed=seed, tracked=tracked)
     network = TextNetwork(len(corpus.vocabulary), embedding=50, hidden=50, latent=latent)
-    settings = Settings(epochs, optimiser, RATES[optimiser], patience=2, decay_from=0, seed=seed)
+    rate = lr or RATES[optimiser]
+    settings = Settings(epochs, optimiser, rate, patience=2, decay_from=0, seed=seed)
     return Trainer(method, network, data, settings, folder, progress_bar=progress_bar)
 
 

@@ -25,11 +25,15 @@ from toy.streams import Streams, requests
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of torch.optim.Adam, which trains models one by one
 
+GRADIENT = "the gradient of "
+
 Moments = dict[str, tuple[Tensor, Tensor]]  # Adam's, by parameter
 
 
 class Step(nn.Module):
-    """The updates of one batch; returns the parts of their losses [P, E], named in `names`."""
+    """The updates of one batch; returns the parts of their losses and the norms of their gradients
+    [P, E], named in `names`.
+    """
 
     def __init__(self, model: Model, members: int, settings: Settings) -> None:
         super().__init__()
@@ -51,16 +55,23 @@ class Step(nn.Module):
             for update in self.model.updates(batch, END, _no_more_batches):
                 players = parameters(update.players)
                 gradients = torch.autograd.grad(update.loss.sum(), players, materialize_grads=True)
+                values = {name: part.detach() for name, part in update.parts.items()}
+                values[GRADIENT + " + ".join(values)] = self._norm(gradients)
                 with torch.no_grad():
                     steps = counts[update.optimiser].add_(1)
                     for player, gradient in zip(players, gradients, strict=True):
                         own = moments[name_of[id(player)]]
                         adam(player, gradient, *own, steps, self.rates[update.optimiser])
-                for name, part in update.parts.items():
-                    values = part.detach().expand(self.members)
-                    found.setdefault((update.optimiser, name), []).append(values)
+                for name, value in values.items():
+                    rows = found.setdefault((update.optimiser, name), [])
+                    rows.append(value.expand(self.members))
         self.names = list(found)
         return torch.stack([torch.stack(values).mean(0) for values in found.values()])
+
+    def _norm(self, gradients: Sequence[Tensor]) -> Tensor:
+        """The norm of each member's gradient [E], which no moment shows once it has overflown."""
+        norms = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients]
+        return torch.linalg.vector_norm(torch.stack(norms), dim=0)
 
 
 def adam(
@@ -92,7 +103,8 @@ class Program:
             name: (torch.zeros_like(p), torch.zeros_like(p))
             for name, p in self.step.named_parameters()
         }
-        self.counts = {player: torch.zeros(()) for player in self.step.rates}
+        # float64, for 1 - β^t loses its digits in float32.
+        self.counts = {p: torch.zeros((), dtype=torch.float64) for p in self.step.rates}
         self.requests = requests(lambda: self.step.losses(batch), len(models))
         self.run = self._traced(batch, len(models))
         self.note = ""

@@ -20,11 +20,12 @@ from toy import density_gap, experiment, posterior_means
 from toy.stack import Unstackable, structure
 from toy.together import Together
 
+CACHED = 4096  # rows of all members' batches; a model of a larger stack takes longer than alone
 # What each experiment must not be given, because it would have no effect.
 FOREIGN = {
     "categories": ("epochs",),
     "density_gap": ("categories", "every", "dumps", "epochs"),
-    "posterior_means": ("categories", "every", "dumps", "iterations"),
+    "posterior_means": ("categories", "every", "dumps", "iterations", "compile"),
 }
 
 
@@ -100,7 +101,8 @@ def run(trainers: Sequence[Trainer], options: Namespace) -> bool:
     if workers == 1:
         torch.set_num_threads(1)  # more cost small products more than they gain
         for group in groups:
-            together(group, options)
+            if "stopped" in together(group, options):
+                break
         return False
     jobs = Jobs(options.runs, [_job(group, options) for group in groups], workers, options.quiet)
     jobs.start()
@@ -123,13 +125,14 @@ def grouped(trainers: Sequence[Trainer]) -> list[list[Trainer]]:
 
 
 def spread(groups: Sequence[list[Trainer]], workers: int) -> list[list[Trainer]]:
-    """The groups, the large ones in parts of some seeds each, so that no worker waits for another.
-
-    Compiled, a model of a large stack takes as long as one of a small one.
+    """The groups, the large ones in parts of some seeds each, so that no worker waits for another
+    and the activations of a stack stay in the processor's cache.
     """
-    largest = -(-sum(map(len, groups)) // workers)
+    share = -(-sum(map(len, groups)) // workers)
     parts = []
     for group in groups:
+        rows = group[0].data.settings["batch_size"] * group[0].parts.views
+        largest = min(share, max(1, CACHED // rows))
         seeds = list(dict.fromkeys(t.settings.seed for t in group))
         for chosen in np.array_split(seeds, min(-(-len(group) // largest), len(seeds))):
             parts.append([t for t in group if t.settings.seed in chosen])
@@ -138,7 +141,7 @@ def spread(groups: Sequence[list[Trainer]], workers: int) -> list[list[Trainer]]
 
 def together(trainers: Sequence[Trainer], options: Namespace) -> list[str]:
     """Train one group as a stack, or one after the other where that cannot be."""
-    compiled = {"auto": None, "always": True, "never": False}[options.compile]
+    compiled = {None: None, "auto": None, "always": True, "never": False}[options.compile]
     stack = Together(trainers, compiled, not options.quiet)
     try:
         return stack.run(options.resume)
@@ -146,7 +149,10 @@ def together(trainers: Sequence[Trainer], options: Namespace) -> list[str]:
         spec = trainers[0].method.spec
         if not options.quiet:
             print(f"{spec} trains one model at a time: {why}", file=sys.stderr)
-        return [trainer.run(options.resume) for trainer in trainers]
+        statuses: list[str] = []
+        while len(statuses) < len(trainers) and "stopped" not in statuses:
+            statuses.append(trainers[len(statuses)].run(options.resume))
+        return statuses
 
 
 def _job(group: Sequence[Trainer], options: Namespace) -> Job:

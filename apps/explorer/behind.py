@@ -13,12 +13,13 @@ from dash.exceptions import PreventUpdate
 
 from apps.explorer import backdrops, cards
 from apps.explorer import state as url
-from apps.explorer.view import View
+from apps.explorer.view import View, categories
 from lab.errors import UserError
 from lab.runs import Run
 
 NAMES = {"nothing": "nothing", "regions": "decision regions", "critic": "critic"}
 MEAN = "mean"
+FINEST = 256  # nodes of a grid each way
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def offer(view: View, state: url.State, chosen: Sequence[Run]) -> Offer:
     having = [name for name in ("regions", "critic") if any(name in f for f in fields)]
     offered = ("nothing", *having) if having else ()
     usual = "regions" if "regions" in having else "nothing"
-    most = max((f["critic"].shape[0] for f in fields if np.ndim(f.get("critic")) == 3), default=0)
+    counts = [(len(f["critic"]), run) for f, run in zip(fields, chosen, strict=True) if _maps_of(f)]
+    most = max((n for n, run in counts if n <= categories(run)), default=0)
     known = state.category is not None and state.category < most
     return Offer(
         offered,
@@ -49,6 +51,10 @@ def offer(view: View, state: url.State, chosen: Sequence[Run]) -> Offer:
         state.behind if state.behind in offered else usual,
         str(state.category) if known else MEAN,
     )
+
+
+def _maps_of(fields: dict[str, np.ndarray]) -> bool:
+    return np.ndim(fields.get("critic")) == 3
 
 
 def layers(
@@ -107,14 +113,16 @@ def _check(fields: dict[str, np.ndarray], name: str, count: int) -> None:
     square = all(_is_square(g, n) for g, n in zip(found[1:], needed.values(), strict=True))
     if not square or found[0].size != 1 or found[1].shape[-1] != found[-1].shape[-1]:
         raise UserError("the stored arrays are incomplete")
-    if not all(np.isfinite(array).all() for array in found):
+    if name == "critic" and len(found[1]) not in (1, count):
+        raise UserError("the stored arrays are of other categories")
+    if not all(np.isfinite(array).all() for array in found) or found[0].item() <= 0:
         raise UserError("the stored arrays are not finite; did the run diverge?")
     if name == "regions" and not 0 <= found[1].min() <= found[1].max() < count:
         raise UserError("the stored arrays are of other categories")
 
 
 def _is_square(grid: np.ndarray, axes: int) -> bool:
-    return grid.ndim == axes and grid.shape[-1] == grid.shape[-2] > 1
+    return grid.ndim == axes and grid.shape[-2] == grid.shape[-1] and 1 < grid.shape[-1] <= FINEST
 
 
 def scales(view: View, state: url.State, chosen: Sequence[Run]) -> list[Component]:

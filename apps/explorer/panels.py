@@ -224,15 +224,6 @@ def _palette(run: Run, chosen: Sequence[Run]) -> list[str]:
     return [found.colours[k] for k in found.assign(numbers)]
 
 
-def _groups(state: State, run: Run, chosen: Sequence[Run]) -> tuple[Classes, np.ndarray]:
-    """The classes that colour the points, and the number of that of each item [N]."""
-    column = colour_column(state, chosen)
-    found = shared_classes(column, chosen)
-    if found is None or column not in run.items.columns:
-        return single(look.colour(run.spec)), np.zeros(len(run.items), int)
-    return found, found.assign(run.items[column])
-
-
 def _outline(
     selection: Selection | None, run: Run, state: State
 ) -> tuple[np.ndarray, np.ndarray] | None:

@@ -20,6 +20,8 @@ from lab.runs.layout import fields_file, latents_file
 SHOWN_BY_DEFAULT = 5
 GRID_POINTS = 160
 MEGABYTE = 2**20
+MOST_CATEGORIES = 1000
+LARGEST_FIELDS = 64 * MEGABYTE
 
 
 @dataclass(frozen=True)
@@ -218,15 +220,17 @@ def waiting(run: Run) -> str:
 def categories(run: Run) -> int:
     """How many categories a toy run tells apart; 0 of any other run."""
     count = run.info["corpus"].get("categories")
-    return count if isinstance(count, int) else 0
+    return count if type(count) is int and 2 <= count <= MOST_CATEGORIES else 0
 
 
 def _fields(run: Run, epoch: int) -> dict[str, np.ndarray]:
+    path = fields_file(run.folder, epoch)
+    if path.exists() and path.stat().st_size > LARGEST_FIELDS:
+        raise UserError(f"{path.relative_to(run.folder)} is too large to be a picture")
     try:
         return run.fields(epoch)
     except UserError as error:
-        name = fields_file(run.folder, epoch).relative_to(run.folder)
-        raise UserError(f"{name} is truncated or damaged") from error
+        raise UserError(f"{path.relative_to(run.folder)} is truncated or damaged") from error
 
 
 def _bytes(latents: Latents) -> int:

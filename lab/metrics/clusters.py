@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike
 
 from lab.metrics.arrays import at_least, finite
 
+BLOCK = 1_000_000  # distances held at once
+
 
 def silhouette(points: ArrayLike, labels: ArrayLike) -> float:
     """Mean of (b - a) / max(a, b), from -1 to 1: a a point's mean distance to its own class, b to
@@ -31,9 +33,13 @@ def centroid_accuracy(points: ArrayLike, labels: ArrayLike) -> float:
     """
     points, classes, count = _classes(points, labels)
     centroids = _centroids(points, classes, count)
+    blocks = -(-len(points) * count // BLOCK)
     # |z - c|² less |z|², which is the same for every class.
-    distances = np.square(centroids).sum(axis=1) - 2 * points @ centroids.T
-    return float((distances.argmin(axis=1) == classes).mean())
+    nearest = [
+        (np.square(centroids).sum(axis=1) - 2 * part @ centroids.T).argmin(axis=1)
+        for part in np.array_split(points, blocks)
+    ]
+    return float((np.concatenate(nearest) == classes).mean())
 
 
 def class_distances(points: ArrayLike, labels: ArrayLike) -> tuple[float, float]:
