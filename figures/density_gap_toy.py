@@ -140,4 +140,6 @@ def _name_rows(top: Axes, bottom: Axes) -> None:
 def _numbers(run: Run, epoch: int) -> str:
     """What the run recorded of its latents at an epoch, a line each."""
     record = next((r for r in run.metrics("valid") if r["epoch"] == epoch), {})
-    return "\n".join(words.format(record[k]) for k, words in NUMBERS.items() if k in record)
+    return "\n".join(
+        words.format(round(record[k], 2) + 0.0) for k, words in NUMBERS.items() if k in record
+    )

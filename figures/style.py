@@ -91,11 +91,17 @@ def square(axes: Axes, limit: float) -> None:
 
 
 def names(runs: Sequence[Run]) -> list[str]:
-    """Legend names: the papers', with the seed where a method occurs twice on a corpus."""
-    counts = Counter((run.corpus, run.label) for run in runs)
+    """Legend names: the papers', or the spec where several share one, with the seed where a method
+    occurs twice on a corpus.
+    """
+    specs = defaultdict(set)
+    for run in runs:
+        specs[run.corpus, run.label].add(run.spec)
+    method = [r.spec if len(specs[r.corpus, r.label]) > 1 else r.label for r in runs]
+    counts = Counter(zip((r.corpus for r in runs), method, strict=True))
     return [
-        f"{run.label}, seed {run.seed}" if counts[run.corpus, run.label] > 1 else run.label
-        for run in runs
+        f"{name}, seed {run.seed}" if counts[run.corpus, name] > 1 else name
+        for run, name in zip(runs, method, strict=True)
     ]
 
 

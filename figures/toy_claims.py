@@ -264,6 +264,10 @@ def _curve(axes: Axes, group: Group, key: str) -> None:
 def _finish(axes: np.ndarray) -> None:
     for panel in axes[0]:
         panel.axhline(SEPARATED, color=look.LIGHT["muted"], linewidth=0.5, zorder=0)
+        panel.annotate(
+            "separated", (1, SEPARATED), xycoords=panel.get_yaxis_transform(), ha="right",
+            va="bottom", fontsize=6.5, color=look.LIGHT["muted"],
+        )  # fmt: skip
     for panel in axes.ravel():
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         panel.xaxis.set_major_formatter(lambda x, _: _thousands(x))

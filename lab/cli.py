@@ -22,7 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     # A terminated training stops as cleanly as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return COMMANDS[arguments.command](arguments) or 0
+        status = COMMANDS[arguments.command](arguments) or 0
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to stop cleanly
+        return status
     except UserError as error:
         print(f"latentlab {arguments.command}: {error}", file=sys.stderr)
         return 2
@@ -43,14 +45,18 @@ def _interrupt(*_: object) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     from lab.experiment import text_trainer
+    from lab.jobs import follow_parent
 
+    follow_parent()
     _threads(options)
     return _run_trainer(text_trainer(options), options)
 
 
 def _toy(options: argparse.Namespace) -> int:
+    from lab.jobs import follow_parent
     from toy import study
 
+    follow_parent()
     trainers = study.study(options)
     told = study.run(trainers, options)
     reports = [_result(t.folder) for t in trainers]
@@ -84,7 +90,7 @@ def _result(folder: Path) -> dict[str, Any]:
 def _line(report: dict[str, Any]) -> str:
     shown = ("negative_elbo", "nll", "ppl", "kl", "kl_dual", "mi", "mi_moment", "au", "cu")
     figures = "  ".join(f"{k} {report[k]:.4g}" for k in shown if k in report)
-    figures = figures and f"test set, {report['time']}: {figures}"
+    figures = figures and f"test set, best at {report['time']}: {figures}"
     rest = figures or report["error"] or "--resume continues it"
     return f"{report['status']}: {report['run']}  {rest}"
 
@@ -118,6 +124,26 @@ def _figures(options: argparse.Namespace) -> None:
     wanted = [r for r in runs if all(text in r.id for text in options.only or ())]
     drawn = draw(options.names, wanted, options.out, palette=options.palette)
     _report([str(p) for p in drawn], options)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from lab import assessment
+
+    _threads(options)
+    reports = assessment.evaluate_runs(options)
+    print(json.dumps(reports) if options.json else "\n".join(map(assessment.line, reports)))
+    return 0
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from figures.tables import write
+    from lab.runs import list_runs
+
+    runs, problems = list_runs(options.runs)
+    for problem in problems:
+        print(f"skipped {problem}", file=sys.stderr)
+    wanted = [r for r in runs if all(text in r.id for text in options.only or ())]
+    _report([str(p) for p in write(wanted, options.reference, options.out)], options)
 
 
 def _animate(options: argparse.Namespace) -> None:
@@ -218,6 +244,8 @@ COMMANDS = {
     "toy": _toy,
     "explore": _explore,
     "figures": _figures,
+    "evaluate": _evaluate,
+    "tables": _tables,
     "animate": _animate,
     "import": _import,
     "export": _export,

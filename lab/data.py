@@ -37,6 +37,7 @@ class Data(Protocol):
     """
 
     about: dict[str, Any]
+    source: dict[str, Any]
     settings: dict[str, Any]
     unit: dict[str, Any]
     anneals: bool
@@ -60,7 +61,10 @@ class Data(Protocol):
 
 @dataclass
 class TextData:
-    """A corpus cut into batches; the probe set is drawn once from the validation split."""
+    """A corpus cut into batches; the probe set is drawn once from the validation split.
+
+    `source` says how the corpus was loaded, so that it can be once more.
+    """
 
     corpus: Corpus
     batch_size: int = 32
@@ -69,6 +73,7 @@ class TextData:
     probe_items: int = 2000
     unit: dict[str, Any] = field(default_factory=lambda: {"name": "epoch", "per_epoch": 1})
     anneals: bool = True
+    source: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for split in ("valid", "test"):

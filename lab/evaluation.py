@@ -188,14 +188,17 @@ def log_weights(model: Model, batch: Any, samples: int) -> np.ndarray:
     proposal = importance_proposal(state)
     z = proposal.sample((samples,))
     ratio = state.prior.log_prob(z) - proposal.log_prob(z)
-    nll = [_decode(model, batch, draws) for draws in z.split(max(1, DECODED_ROWS // batch.size))]
-    return (ratio.double() - torch.cat(nll).double()).cpu().numpy()
+    return (ratio.double() - decoded_nll(model, batch, z).double()).cpu().numpy()
 
 
-def _decode(model: Model, batch: Any, z: Tensor) -> Tensor:
-    """-log p(x|z) [S, B] of several draws z [S, B, D] in one decoder pass."""
-    nll = model.decoder.nll(batch.repeat(len(z)), z.flatten(0, 1).float())
-    return nll.unflatten(0, (len(z), -1))
+def decoded_nll(model: Model, batch: Any, z: Tensor) -> Tensor:
+    """-log p(x|z) [S, B] of several draws z [S, B, D], a few hundred rows in one decoder pass."""
+
+    def decode(z: Tensor) -> Tensor:
+        nll = model.decoder.nll(batch.repeat(len(z)), z.flatten(0, 1).float())
+        return nll.unflatten(0, (len(z), -1))
+
+    return torch.cat([decode(draws) for draws in z.split(max(1, DECODED_ROWS // batch.size))])
 
 
 def importance_proposal(state: State) -> Distribution:

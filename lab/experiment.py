@@ -4,17 +4,19 @@ import dataclasses
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from lab.backbones import TextNetwork
-from lab.corpora import load
+from lab.corpora import Corpus, load, names
 from lab.corpora.catalogue import SYNTHETIC
 from lab.data import TextData
 from lab.errors import UserError
 from lab.methods import parse
 from lab.presets import CUTS, PRESETS, Preset, choose
+from lab.runs import Run
 from lab.settings import Settings
 from lab.train import Trainer
 
@@ -30,20 +32,37 @@ def text_trainer(options: Namespace) -> Trainer:
         raise UserError(f"--optimiser {options.optimiser}: give its learning rate too (--lr)")
     name = choose(options.preset, options.corpus, method.name)
     values = _values(PRESETS[name], options)
-    corpus = load(
-        options.corpus,
-        data=options.data,
-        minimum_count=options.minimum_count,
-        limit=options.limit,
+    cuts = {
+        "minimum_count": options.minimum_count,
+        "limit": options.limit,
         **_chosen(values, CUTS),
-    )
+    }
+    corpus = load(options.corpus, data=options.data, **cuts)
     if not options.quiet:
         print(_said(name, corpus.name), file=sys.stderr)
     data = TextData(corpus, seed=options.seed, **_chosen(values, _fields(TextData)))
+    data.source = {"corpus": _source(options.corpus), **cuts}
     network = TextNetwork(len(corpus.vocabulary), **_chosen(values, _fields(TextNetwork)))
     settings = Settings(seed=options.seed, **_chosen(values, _fields(Settings)))
     folder = options.runs / corpus.name / method.spec / str(options.seed)
     return Trainer(method, network, data, settings, folder, device, not options.quiet)
+
+
+def _source(corpus: str) -> str:
+    """A corpus's name, or the whole path of its folder."""
+    return str(Path(corpus).resolve()) if Path(corpus).is_dir() else corpus
+
+
+def text_corpus(run: Run, data: Path | None, folder: Path | None = None) -> Corpus:
+    """The corpus that a run was trained on, loaded anew; `folder` is where its text lies now.
+
+    Raises UserError for a run that does not say where it came from, and as `load` does.
+    """
+    source = dict(run.info.get("source") or {})
+    name = source.pop("corpus", run.corpus)
+    if not source and not folder and name not in dict(names()):
+        raise UserError(f"{run.id}: does not say where its text is; give --corpus FOLDER")
+    return load(folder or name, data=data, **source)
 
 
 def resolve_device(name: str) -> str:
@@ -70,8 +89,9 @@ def _values(chosen: Preset, options: Namespace) -> dict[str, Any]:
 
 
 def _fields(target: type) -> set[str]:
-    """What a preset or an option may set of it; seed, corpus and vocabulary come from elsewhere."""
-    return {f.name for f in dataclasses.fields(target)} - {"seed", "corpus", "vocabulary"}
+    """What a preset or an option may set of it; the rest comes from elsewhere."""
+    elsewhere = {"seed", "corpus", "vocabulary", "source"}
+    return {f.name for f in dataclasses.fields(target)} - elsewhere
 
 
 def _chosen(values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -22,25 +22,30 @@ from lab.sampling import CODE_DENSITY, CodeDensity
 MAX_WORDS = 200  # longest text that is encoded
 
 
-def load(run: Run) -> "Generator":
-    """The run's model at its best epoch.
-
-    Raises UserError if the run has no checkpoint or no latent space.
-    """
+def load_model(run: Run) -> Model:
+    """The run's model at its best epoch. Raises UserError if the run has no checkpoint."""
     weights = run.folder / "checkpoints" / "best.safetensors"
     if not weights.exists():
         raise UserError(f"{run.id}: no checkpoint, so it can neither encode nor decode")
+    model = build_model(parse(run.spec).parts(), network_from(run.info["settings"]["network"]))
+    checkpoint.load_weights(weights, model)
+    return model
+
+
+def load(run: Run) -> "Generator":
+    """The run's model with what it decodes by.
+
+    Raises UserError if the run has no checkpoint or no latent space.
+    """
+    model = load_model(run)
     if "latent" not in run.info:
         raise UserError(f"{run.id}: {run.label} has no latent space to decode from")
-    parts = parse(run.spec).parts()
-    model = build_model(parts, network_from(run.info["settings"]["network"]))
-    checkpoint.load_weights(weights, model)
     words, codes = (run.folder / "checkpoints" / n for n in ("vocabulary.txt", CODE_DENSITY))
     return Generator(
         model,
         Vocabulary.load(words) if words.exists() else None,
         CodeDensity.load(codes) if codes.exists() else None,
-        parts.sampling == "prior",
+        parse(run.spec).parts().sampling == "prior",
     )
 
 

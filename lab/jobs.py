@@ -1,8 +1,11 @@
 """Trainings in processes of their own, a few at a time, with one bar over their runs."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +16,8 @@ from tqdm import tqdm
 from lab.errors import UserError
 from lab.runs import Run, list_runs
 
+PARENT = "LATENTLAB_PARENT"  # the process that a job must not outlive
+
 
 @dataclass(frozen=True)
 class Job:
@@ -20,6 +25,19 @@ class Job:
 
     command: tuple[str, ...]
     folders: tuple[Path, ...]
+
+
+def follow_parent() -> None:
+    """End this process as SIGTERM does once the one that launched it as a job is gone."""
+    parent = os.environ.get(PARENT)
+    if parent:
+        threading.Thread(target=_watch, args=(int(parent),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Jobs(threading.Thread):
@@ -37,7 +55,8 @@ class Jobs(threading.Thread):
 
     def run(self) -> None:
         layout = "{n:.1f} of {total} runs |{bar:30}| {elapsed}  {desc}"
-        with tqdm(total=len(self.folders), bar_format=layout, disable=self.quiet) as bar:
+        hidden = True if self.quiet else None  # None: where the output is no terminal
+        with tqdm(total=len(self.folders), bar_format=layout, disable=hidden) as bar:
             while (self.waiting or self.running) and not self.stopping.is_set():
                 self._collect()
                 while self.waiting and len(self.running) < self.workers:
@@ -62,6 +81,7 @@ class Jobs(threading.Thread):
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,  # Ctrl-C in the terminal is for us to pass on, once
+            env=os.environ | {PARENT: str(os.getpid())},
         )
         self.running.append((job, process))
 
@@ -79,7 +99,7 @@ class Jobs(threading.Thread):
         bar.n = sum(
             r.info["epoch"] / r.info["epochs_planned"] for r in runs if "epochs_planned" in r.info
         )
-        running = [f"{r.spec} {r.time(r.info['epoch'])}" for r in runs if r.status == "running"]
+        running = [f"{r.id} {r.time(r.info['epoch'])}" for r in runs if r.status == "running"]
         bar.set_description_str(", ".join(running[:3]) + (" …" if len(running) > 3 else ""))
 
     def _own(self) -> list[Run]:

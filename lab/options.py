@@ -48,7 +48,9 @@ def _several(read: Callable[[str], int]) -> Callable[[str], tuple[int, ...]]:
             low = read(first)
             high = read(last) if dash else low
             if not low <= high < low + MOST:
-                raise argparse.ArgumentTypeError(f"{part!r} is not a range of up to {MOST} numbers")
+                raise argparse.ArgumentTypeError(
+                    f"{part!r} is not a range from low to high of up to {MOST} numbers"
+                )
             found += range(low, high + 1)
         return tuple(dict.fromkeys(found))
 
@@ -193,6 +195,31 @@ def _figure_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true")
 
 
+def _evaluate_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "folders", nargs="+", type=Path, metavar="RUN", help="runs, or a folder of them"
+    )
+    sub.add_argument("--data", type=Path, help="folder that holds the named corpora")
+    sub.add_argument("--corpus", type=Path, metavar="FOLDER", help="where the text lies now")
+    sub.add_argument("--samples", type=_positive, help="importance samples (default: 500)")
+    sub.add_argument("--items", type=_positive, help="sentences they are drawn for (default: 1000)")
+    sub.add_argument("--sentences", type=_positive, help="generated ones (default: 1280)")
+    sub.add_argument("--threads", type=_positive, help="CPU threads")
+    sub.add_argument("--json", action="store_true")
+
+
+def _tables_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS)
+    sub.add_argument(
+        "--only", action="append", metavar="TEXT", help="only runs whose id contains TEXT"
+    )
+    sub.add_argument(
+        "--reference", default="clvae:1", metavar="PAPER:TABLE", help="default: clvae:1"
+    )
+    sub.add_argument("--out", type=Path, default=Path("out"))
+    sub.add_argument("--json", action="store_true")
+
+
 def _animate_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("folder", type=Path, metavar="RUN")
     sub.add_argument(
@@ -263,6 +290,8 @@ COMMANDS = {
     "toy": ("train methods on toy data in two dimensions", _toy_options),
     "explore": ("open the explorer on a folder of runs", _explore_options),
     "figures": ("draw the papers' figures from runs", _figure_options),
+    "evaluate": ("measure finished runs in full on their test sets", _evaluate_options),
+    "tables": ("write a paper's table with our numbers beside the printed ones", _tables_options),
     "animate": ("show a run's latent plane over training as a film", _animate_options),
     "import": ("make a run folder of another model's latents", _import_options),
     "export": ("write a run for other tools", _export_options),

@@ -159,6 +159,7 @@ class Trainer:
             "label": self.method.label,
             "about": self.method.about,
             "corpus": self.data.about,
+            "source": self.data.source,
             "seed": self.settings.seed,
             "settings": {
                 "options": self.method.options,

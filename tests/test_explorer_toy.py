@@ -194,3 +194,12 @@ def test_regions_fade_where_the_decoder_is_unsure() -> None:
     strongest = theme.mix("#ffffff", colours[0], backdrops.STRONGEST["light"])
     assert used == [strongest, "#ffffff"]
     assert (heat.x[0], heat.x[-1]) == (-3, 3)
+
+
+@pytest.mark.parametrize(
+    ("largest", "end"), [(0.0, 0.01), (0.3, 0.5), (4.9, 5), (5.1, 10), (70, 100)]
+)
+def test_the_critics_scale_ends_at_a_round_number_that_holds_nearly_all_values(largest, end):
+    assert backdrops.critic_scale(
+        [np.full((2, 4, 4), -largest), np.zeros((1, 4, 4))]
+    ) == pytest.approx(end)

@@ -1,6 +1,10 @@
 """Studies from the command line: several methods, sizes and seeds, with one command."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
 
 import pytest
@@ -110,8 +114,11 @@ def test_a_stopped_group_ends_the_study(tmp_path, monkeypatch):
             ("vae", "--iterations", "64", "--dumps", "65"),
             "--dumps 65: the run ends at iteration 64",
         ),
-        (("vae", "--seed", "5-2"), "'5-2' is not a range of up to 1000 numbers"),
-        (("vae", "--seed", "0-1000"), "'0-1000' is not a range of up to 1000 numbers"),
+        (("vae", "--seed", "5-2"), "'5-2' is not a range from low to high of up to 1000 numbers"),
+        (
+            ("vae", "--seed", "0-1000"),
+            "'0-1000' is not a range from low to high of up to 1000 numbers",
+        ),
         (("vae", "--categories", "1,4"), "1 is not within 2 to 1000"),
         (("vae", "ivae", "--categories", "501"), "a batch of 500 rows cannot hold them"),
     ],
@@ -130,3 +137,29 @@ def test_one_folder_that_is_taken_stops_a_study_before_anything_is_trained(tmp_p
     assert toy(tmp_path, "vae", *QUICK, "--seed", "0,1", "--threads", "1") == 2
     assert "--resume continues it" in capsys.readouterr().err
     assert not (tmp_path / "toy-4" / "vae" / "1").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_a_study_of_several_processes_stops_all_of_them(sent, tmp_path):
+    command = [sys.executable, "-m", "lab", "toy", "vae", "ae", "--threads", "2", "--quiet"]
+    with subprocess.Popen([*command, "--runs", str(tmp_path)], stderr=subprocess.PIPE) as process:
+        while len(list_runs(tmp_path)[0]) < 2:
+            time.sleep(0.2)
+        process.send_signal(sent)
+        process.wait(60)
+    assert {run.status for run in list_runs(tmp_path)[0]} == {"stopped"}
+
+
+@pytest.mark.slow
+def test_trainings_do_not_outlive_the_command_that_launched_them(tmp_path):
+    command = [sys.executable, "-m", "lab", "toy", "vae", "ae", "--threads", "2", "--quiet"]
+    with subprocess.Popen([*command, "--runs", str(tmp_path)]) as process:
+        while len(list_runs(tmp_path)[0]) < 2:
+            time.sleep(0.2)
+        process.kill()
+    for _ in range(300):
+        if {run.status for run in list_runs(tmp_path)[0]} == {"stopped"}:
+            break
+        time.sleep(0.2)
+    assert {run.status for run in list_runs(tmp_path)[0]} == {"stopped"}

@@ -221,7 +221,7 @@ def test_a_folder_with_a_run_is_not_overwritten(trainer):
 
 def test_a_second_process_is_refused_while_the_first_writes(trainer):
     run = trainer()
-    with RunWriter(run.folder, {}), pytest.raises(UserError, match="another process is writing"):
+    with RunWriter(run.folder, {}), pytest.raises(UserError, match="is writing"):
         run.run()
     assert run.run() == "finished"
 

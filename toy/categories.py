@@ -98,6 +98,7 @@ class CategoryData:
     seed: int = 0
     kept: tuple[int, ...] | None = None
     anneals: bool = field(default=False, init=False)
+    source: dict[str, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if self.categories < 2:

@@ -39,15 +39,16 @@ def trainer(
     Adam 2e-5. `lr` replaces both rates. Raises UserError for iterations that do not fit together.
     """
     check_options(method)
+    critic = any(term.critic_steps for term in method.parts().terms)
+    if categories > ROWS and not critic:
+        raise UserError(f"--categories {categories}: a batch of {ROWS} rows cannot hold them")
     block = _block(iterations, every)
     kept = None if dumps is None else _kept(dumps, iterations, block)
-    if any(term.critic_steps for term in method.parts().terms):
+    if critic:
         network = MLPNetwork(categories, activation="leaky_relu")
         data = CategoryData(categories, REPEATS * categories, REPEATS, block, seed, kept)
         rate = lr or 1e-5
     else:
-        if categories > ROWS:
-            raise UserError(f"--categories {categories}: a batch of {ROWS} rows cannot hold them")
         network = MLPNetwork(categories, activation="elu")
         data = CategoryData(categories, ROWS, 1, block, seed, kept)
         rate = lr or 2e-5
@@ -61,7 +62,8 @@ def _block(iterations: int, every: int | None) -> int:
     if every is None:
         if iterations < BLOCKS or iterations % BLOCKS:
             raise UserError(
-                f"--iterations {iterations}: give a multiple of {BLOCKS}, or --every, a divisor"
+                f"--iterations {iterations}: give a multiple of {BLOCKS}, the number of "
+                "measurements, or another --every"
             )
         return iterations // BLOCKS
     if iterations % every:

@@ -107,7 +107,10 @@ def run(trainers: Sequence[Trainer], options: Namespace) -> bool:
     jobs = Jobs(options.runs, [_job(group, options) for group in groups], workers, options.quiet)
     jobs.start()
     try:
-        jobs.join()
+        while (
+            jobs.is_alive()
+        ):  # a join without an end hears no Ctrl-C where its handler restarts calls
+            jobs.join(0.5)
     except KeyboardInterrupt:
         jobs.stop()
         return False

@@ -1,5 +1,6 @@
 """What lies behind the points of a toy run, as pure functions: arrays in, one heat map out."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ FINER = 4  # pixels drawn per step of the grid, so that borders between regions 
 LEVELS = 24  # shades of one region
 STRONGEST = {"light": 0.34, "dark": 0.36}  # opacity of a region where the decoder is certain
 BORDER = 0.4
-CRITIC_LIMIT = 5.0  # nats; the same in every panel and at every epoch, values beyond it saturate
+STEPS = (1, 2, 5, 10)  # of a scale's end, times a power of ten
 
 
 def regions_heat(
@@ -37,11 +38,18 @@ def regions_heat(
     return _coded(codes, limit, _shades([colours[k] for k in present], mode))
 
 
-def critic_heat(critic: np.ndarray, limit: float, mode: str) -> go.Heatmap:
-    """A critic's values [y, x] in nats on a diverging scale centred at 0."""
+def critic_scale(maps: Sequence[np.ndarray]) -> float:
+    """The end in nats of a scale that holds 95 % of the values of each of some critics."""
+    largest = max((float(np.quantile(np.abs(m), 0.95)) for m in maps), default=0.0)
+    power = 10 ** math.floor(math.log10(max(largest, 0.01)))
+    return next(step * power for step in STEPS if step * power >= largest * (1 - 1e-9))
+
+
+def critic_heat(critic: np.ndarray, limit: float, scale: float, mode: str) -> go.Heatmap:
+    """A critic's values [y, x] in nats on a diverging scale from -`scale` to `scale`."""
     axis = _axis(limit, len(critic))
     return go.Heatmap(
-        x=axis, y=axis, z=critic.astype(np.float32), zmin=-CRITIC_LIMIT, zmax=CRITIC_LIMIT,
+        x=axis, y=axis, z=critic.astype(np.float32), zmin=-scale, zmax=scale,
         colorscale=theme.diverging(mode), showscale=False, zsmooth="best",
         hovertemplate="%{x:.2f}, %{y:.2f}<br>ν %{z:.2f} nats<extra></extra>",
     )  # fmt: skip

@@ -24,12 +24,15 @@ FINEST = 256  # nodes of a grid each way
 
 @dataclass(frozen=True)
 class Offer:
-    """What the runs shown have, and which of it is shown; `maps` counts those of one critic."""
+    """What the runs shown have, and which of it is shown; `maps` counts those of one critic, whose
+    colours end at ± `scale` nats in every panel and at every epoch.
+    """
 
     backdrops: tuple[str, ...]
     maps: int
     shown: str
     category: str
+    scale: float
 
     @property
     def by_category(self) -> bool:
@@ -50,7 +53,12 @@ def offer(view: View, state: url.State, chosen: Sequence[Run]) -> Offer:
         most,
         state.behind if state.behind in offered else usual,
         str(state.category) if known else MEAN,
+        backdrops.critic_scale([f["critic"] for f in fields if _drawable(f)]),
     )
+
+
+def _drawable(fields: dict[str, np.ndarray]) -> bool:
+    return _maps_of(fields) and fields["critic"].size > 0 and np.isfinite(fields["critic"]).all()
 
 
 def _maps_of(fields: dict[str, np.ndarray]) -> bool:
@@ -90,7 +98,8 @@ def _heat(
     _check(fields, found.shown, len(colours))
     limit = float(fields["limit"].item())
     if found.shown == "critic":
-        return backdrops.critic_heat(turned(_critic(fields["critic"], found)), limit, mode)
+        critic = turned(_critic(fields["critic"], found))
+        return backdrops.critic_heat(critic, limit, found.scale, mode)
     regions, confidence = (turned(fields[name]) for name in ("regions", "confidence"))
     return backdrops.regions_heat(regions.astype(int), confidence, limit, colours, mode)
 
@@ -127,9 +136,10 @@ def _is_square(grid: np.ndarray, axes: int) -> bool:
 
 def scales(view: View, state: url.State, chosen: Sequence[Run]) -> list[Component]:
     """The critic's scale, where it is shown."""
-    if offer(view, state, chosen).shown != "critic":
+    found = offer(view, state, chosen)
+    if found.shown != "critic":
         return []
-    limit = f"{backdrops.CRITIC_LIMIT:g}"
+    limit = f"{found.scale:g}"
     bar = html.I(className="scale diverging")
     return [html.Span([f"critic ν, about log q/p  −{limit}", bar, f"{limit} nats"])]
 

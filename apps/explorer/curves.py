@@ -80,6 +80,7 @@ def figures_of(view: View, chosen: Sequence[Run], mode: str) -> list[go.Figure]:
 
 def _curves(view: View, run: Run, name: str, quantity: str) -> list[charts.Curve]:
     """One line per estimator: the one to trust most is the thick one."""
+    per_epoch = run.info.get("unit", {}).get("per_epoch", 1)
     try:
         found = views.series(view.at(run), quantity)
     except UserError:
@@ -87,7 +88,8 @@ def _curves(view: View, run: Run, name: str, quantity: str) -> list[charts.Curve
     return [
         charts.Curve(
             name + (f" ({s.estimator})" if s.estimator else ""), look.colour(run.spec),
-            ESTIMATOR_DASH if s.estimator else look.dash(run.spec), s.epochs, s.values, s.stderr,
+            ESTIMATOR_DASH if s.estimator else look.dash(run.spec), s.epochs * per_epoch, s.values,
+            s.stderr,
             width=2 if s is found[0] else 1,
         )
         for s in found
@@ -95,9 +97,9 @@ def _curves(view: View, run: Run, name: str, quantity: str) -> list[charts.Curve
 
 
 def _x_title(chosen: Sequence[Run]) -> str:
-    units = {(u["name"], u["per_epoch"]) for r in chosen if (u := r.info.get("unit"))}
-    words = [n if per == 1 else f"{n} / {per:,}" for n, per in sorted(units)]
-    return " or ".join(words) or "epoch"
+    return (
+        " or ".join(sorted({r.info["unit"]["name"] for r in chosen if "unit" in r.info})) or "epoch"
+    )
 
 
 def heat(view: View, run_id: str, top: float, mode: str) -> tuple[go.Figure, str]:

@@ -1,6 +1,7 @@
 """Writing a run folder so that a killed process loses at most the epoch in progress."""
 
 import dataclasses
+import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -59,11 +60,18 @@ class RunWriter:
             self._exit.enter_context(lock)
         except filelock.Timeout as error:
             raise UserError(
-                f"{self.folder}: another process is writing this run; "
+                f"{self.folder}: {self._owner()} is writing this run; "
                 "wait for it or choose another --seed"
             ) from error
         sweep(self.folder)
         return self
+
+    def _owner(self) -> str:
+        """The process that run.json names as the writer."""
+        try:
+            return f"process {json.loads(run_file(self.folder).read_text())['process']['pid']}"
+        except (OSError, ValueError, KeyError):
+            return "another process"
 
     def __exit__(self, *exception: object) -> None:
         self._exit.close()

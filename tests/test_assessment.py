@@ -1,0 +1,105 @@
+"""Evaluating finished runs: one file per run, every figure with its estimator and number."""
+
+import json
+import math
+
+import pytest
+
+from lab.assessment import FILE, Figure, Missing
+from lab.cli import main
+from lab.runs import list_runs, open_run
+
+SMALL = ("--epochs", "1", "--limit", "80", "--hidden", "8", "--embedding", "8", "--latent", "3")
+QUICK = ("--samples", "4", "--items", "20", "--sentences", "40")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    for spec in ("vae(anneal=1)", "ivae", "ae"):
+        assert main(["train", "grammar", spec, *SMALL, "--runs", str(root), "--quiet"]) == 0
+    return root
+
+
+@pytest.fixture(scope="module")
+def evaluated(runs):
+    assert main(["evaluate", str(runs), *QUICK, "--json"]) == 0
+    return {r.spec: json.loads((r.folder / FILE).read_text()) for r in list_runs(runs)[0]}
+
+
+def values(content):
+    return {(r["quantity"], r["estimator"]): r for r in content["records"]}
+
+
+def test_every_family_is_evaluated_with_its_own_estimators(evaluated):
+    gaussian, implicit, point = (values(evaluated[s]) for s in ("vae(anneal=1)", "ivae", "ae"))
+    assert {("kl", "exact"), ("mi", "batch"), ("prior_ll", "corrected")} <= gaussian.keys()
+    assert {("kl", "dual"), ("kl", "moment"), ("ppl", "dual")} <= implicit.keys()
+    assert not {q for q, _ in point} & {"nll", "ppl", "kl", "mi"}
+    assert ("two_sample_auc", "classifier") in point.keys() & implicit.keys()
+
+
+def test_no_estimate_is_given_twice_and_none_without_its_number(evaluated):
+    for content in evaluated.values():
+        keys = [(r["quantity"], r["estimator"]) for r in content["records"]]
+        assert len(keys) == len(set(keys))
+        assert all(r["n"] > 0 and math.isfinite(r["value"]) for r in content["records"])
+
+
+def test_figures_belong_together_by_their_definitions(evaluated):
+    found = values(evaluated["vae(anneal=1)"])
+    rec, kl, bound = (found[q, "exact"]["value"] for q in ("rec", "kl", "neg_elbo"))
+    assert bound == pytest.approx(rec + kl)
+    ppl = found["ppl", "elbo"]
+    assert ppl["value"] == pytest.approx(math.exp(bound * ppl["n"] / ppl["detail"]["tokens"]))
+    whole, aggregated = (found[q, "whole"]["value"] for q in ("mi", "aggregated_kl"))
+    assert kl == pytest.approx(whole + aggregated)
+    assert found["nll", "iw"]["n"] == 20
+    assert found["nll", "iw"]["detail"] == {"samples": 4}
+
+
+def test_what_a_run_has_not_got_is_said_with_its_reason(evaluated):
+    missing = {m["quantity"]: m["why"] for m in evaluated["ae"]["missing"]}
+    assert missing["nll"] == "deterministic codes have no likelihood"
+    assert "density" in {m["quantity"]: m["why"] for m in evaluated["ivae"]["missing"]}["prior_ll"]
+
+
+def test_evaluating_again_gives_the_same_figures(runs, evaluated):
+    run = next(r for r in list_runs(runs)[0] if r.spec == "ivae")
+    assert main(["evaluate", str(run.folder), *QUICK, "--json"]) == 0
+    again = json.loads((run.folder / FILE).read_text())
+    assert again["records"] == evaluated["ivae"]["records"]
+
+
+def test_another_text_than_the_runs_is_refused_and_nothing_is_written(runs, tmp_path, capsys):
+    assert main(["train", "grammar", "vae", *SMALL, "--runs", str(tmp_path), "--quiet"]) == 0
+    (run,) = list_runs(tmp_path)[0]
+    info = json.loads((run.folder / "run.json").read_text())
+    info["source"]["limit"] = 60
+    (run.folder / "run.json").write_text(json.dumps(info))
+    assert main(["evaluate", str(run.folder), *QUICK]) == 2
+    assert "is not the one that it was trained on" in capsys.readouterr().err
+    assert not (run.folder / FILE).exists()
+
+
+def test_a_run_without_a_checkpoint_and_a_folder_without_runs_are_named(tmp_path, capsys):
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "no finished text run" in capsys.readouterr().err
+    assert main(["train", "grammar", "vae", *SMALL, "--runs", str(tmp_path), "--quiet"]) == 0
+    (run,) = list_runs(tmp_path)[0]
+    (run.folder / "checkpoints" / "best.safetensors").unlink()
+    assert main(["evaluate", str(run.folder)]) == 2
+    assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_a_language_model_has_its_likelihood_and_no_latent_figures(tmp_path):
+    assert main(["train", "grammar", "lstm_lm", *SMALL, "--runs", str(tmp_path), "--quiet"]) == 0
+    (run,) = list_runs(tmp_path)[0]
+    assert main(["evaluate", str(run.folder), *QUICK]) == 0
+    found = values(json.loads((open_run(run.folder).folder / FILE).read_text()))
+    assert {("nll", "iw"), ("rec", "exact")} <= found.keys()
+
+
+def test_a_figure_and_a_gap_are_plain_records():
+    assert Figure("kl", "exact", 1.0, 3).stderr is None
+    assert Missing("nll", "why").why == "why"
