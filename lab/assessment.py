@@ -18,7 +18,7 @@ from lab import metrics
 from lab.corpora import Corpus
 from lab.data import TextData
 from lab.errors import UserError
-from lab.evaluation import evaluate, evaluating
+from lab.evaluation import encode, evaluate, evaluating
 from lab.experiment import text_corpus
 from lab.generation import load, load_model
 from lab.mixture_likelihood import has_density, mixture_log_likelihoods
@@ -29,6 +29,8 @@ FORMAT = 1
 FILE = "evaluation.json"
 MINIBATCH = 32  # of the older estimate of MI
 DIVERSITY = (1, 2, 3, 4)
+CODES = 20_000  # training items that labels are drawn from
+MOST_CLASSES, SEEDS = 20, 10
 
 # Key of an evaluation's record -> quantity and estimator; its standard error is under key_stderr.
 RECORDED = {
@@ -250,6 +252,36 @@ def generated(a: Assessment) -> Found:
     yield _of("self_bleu_4", "greedy", metrics.self_bleu(texts))
 
 
+def few_labels(a: Assessment) -> Found:
+    """Test accuracy in percent of linear classifiers on few labelled codes (spec 3.10, D28)."""
+    label, latents = _label(a.corpus), a.passed[0]
+    if label is None or latents is None:
+        why = "the corpus has no label of a few classes" if latents else "no latent code"
+        yield Missing("accuracy", why)
+        return
+    rows = np.arange(min(a.data.count("train"), CODES))
+    codes = encode(a.model, a.data, "train", rows, torch.device("cpu"))
+    train, test = (a.corpus.splits[split].labels[label] for split in ("train", "test"))
+    for count in metrics.LABELS:
+        try:
+            (found,) = metrics.few_label_accuracy(
+                codes, train[rows], latents.mean, test, labels=(count,)
+            )
+        except ValueError as error:
+            yield Missing(f"accuracy@{count}", str(error))
+            continue
+        detail = {"labels": count, "label": label, "seeds": SEEDS, "sd": 100 * found.std}
+        yield Figure("accuracy", "linear", 100 * found.mean, len(test), detail=detail)
+
+
+def _label(corpus: Corpus) -> str | None:
+    """The first label of two to MOST_CLASSES classes that both splits have."""
+    for name, values in corpus.splits["train"].labels.items():
+        if 2 <= len(np.unique(values)) <= MOST_CLASSES and name in corpus.splits["test"].labels:
+            return name
+    return None
+
+
 def interpolations(a: Assessment) -> Found:
     """Rouge-L F1 against both ends along the stored paths (DG-VAE eq. 14)."""
     records = a.run.interpolations(a.run.best_epoch)
@@ -302,6 +334,7 @@ PARTS: tuple[Callable[[Assessment], Found], ...] = (
     mixture_likelihoods,
     holes,
     generated,
+    few_labels,
     interpolations,
 )
 

@@ -113,11 +113,14 @@ def _pass(
 def encode(
     model: Model, data: Data, split: str, rows: np.ndarray, device: torch.device
 ) -> np.ndarray:
-    """Posterior means [N, D] of some rows of a split, in no particular order."""
+    """Posterior means [N, D] of some rows of a split, in ascending order of the rows."""
+    means, indices = [], []
     with evaluating(model):
-        batches = (model.infer(batch.to(device)).q for batch in data.rows(split, rows))
-        means = [posterior_arrays(model.head.family, q)["mean"] for q in batches]
-    return np.concatenate(means)
+        for batch in data.rows(split, rows):
+            q = model.infer(batch.to(device)).q
+            means.append(posterior_arrays(model.head.family, q)["mean"])
+            indices.append(batch.indices)
+    return np.concatenate(means)[np.argsort(np.concatenate(indices))]
 
 
 def check_finite(name: str, values: float | np.ndarray) -> None:

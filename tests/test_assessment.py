@@ -3,10 +3,15 @@
 import json
 import math
 
+import numpy as np
 import pytest
+import torch
 
 from lab.assessment import FILE, Figure, Missing
+from lab.backbones import build_model
 from lab.cli import main
+from lab.evaluation import encode
+from lab.methods import parse
 from lab.runs import list_runs, open_run
 
 SMALL = ("--epochs", "1", "--limit", "80", "--hidden", "8", "--embedding", "8", "--latent", "3")
@@ -62,6 +67,34 @@ def test_what_a_run_has_not_got_is_said_with_its_reason(evaluated):
     missing = {m["quantity"]: m["why"] for m in evaluated["ae"]["missing"]}
     assert missing["nll"] == "deterministic codes have no likelihood"
     assert "density" in {m["quantity"]: m["why"] for m in evaluated["ivae"]["missing"]}["prior_ll"]
+
+
+def test_labels_are_classified_as_far_as_there_are_enough(evaluated):
+    content = evaluated["vae(anneal=1)"]
+    assert {m["quantity"] for m in content["missing"]} >= {"accuracy@100", "accuracy@10000"}
+    assert not [r for r in content["records"] if r["quantity"] == "accuracy"]
+
+
+def test_tables_are_written_from_evaluations(runs, evaluated, tmp_path):
+    assert (
+        main(["tables", "--runs", str(runs), "--reference", "dgvae:2", "--out", str(tmp_path)]) == 0
+    )
+    names = {p.name for p in tmp_path.iterdir()}
+    assert names == {"table_dgvae_2.md", "table_dgvae_2.tex", "table_dgvae_2.csv"}
+    text = (tmp_path / "table_dgvae_2.md").read_text()
+    assert "grammar" in text and "(not in the paper's table)" in text
+    printed = values(evaluated["vae(anneal=1)"])["prior_ll", "corrected"]["value"]
+    assert f"{printed:.1f}".replace("-", "−") in text
+
+
+def test_codes_come_in_the_order_of_their_rows(text_data, text_network):
+    model = build_model(parse("ae").parts(), text_network)
+    rows = np.array([3, 7, 20, 31])
+    together = encode(model, text_data, "train", rows, torch.device("cpu"))
+    each = [
+        encode(model, text_data, "train", rows[i : i + 1], torch.device("cpu")) for i in range(4)
+    ]
+    np.testing.assert_allclose(together, np.concatenate(each), atol=1e-5)
 
 
 def test_evaluating_again_gives_the_same_figures(runs, evaluated):

@@ -34,6 +34,7 @@ from lab.metrics.maps import aggregated_posterior, aggregated_posterior_from_sam
 from lab.metrics.marginals import consistent_units, marginal_kl, marginal_kl_from_samples
 from lab.metrics.prior_match import prior_kl_histogram, prior_kl_neighbours
 from lab.metrics.representation import (
+    LABELS,
     SHORT_YELP_COUNTS,
     Correlation,
     FewLabelAccuracy,
@@ -54,6 +55,7 @@ from lab.metrics.statistics import Best, Summary, best, summarise, welch
 from lab.metrics.thresholds import active_unit_curve, consistent_unit_curve
 
 __all__ = [
+    "LABELS",
     "SHORT_YELP_COUNTS",
     "Best",
     "BothWays",
