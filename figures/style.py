@@ -94,10 +94,7 @@ def names(runs: Sequence[Run]) -> list[str]:
     """Legend names: the papers', or the spec where several share one, with the seed where a method
     occurs twice on a corpus.
     """
-    specs = defaultdict(set)
-    for run in runs:
-        specs[run.corpus, run.label].add(run.spec)
-    method = [r.spec if len(specs[r.corpus, r.label]) > 1 else r.label for r in runs]
+    method = views.method_names(runs)
     counts = Counter(zip((r.corpus for r in runs), method, strict=True))
     return [
         f"{name}, seed {run.seed}" if counts[run.corpus, name] > 1 else name

@@ -1,6 +1,8 @@
 """What the explorer and the figures both show of a run, as arrays and words; no drawing."""
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +112,14 @@ def density_scale(run: Run) -> float:
     fewer than six dimensions it crowds at the rim; its scale there is that of six.
     """
     return max(run.info["latent"]["dimensions"], 6) - 2.0 if on_sphere(run) else 1.0
+
+
+def method_names(runs: Sequence[Run]) -> list[str]:
+    """The papers' names, or the specs where several of a corpus share one."""
+    specs = defaultdict(set)
+    for run in runs:
+        specs[run.corpus, run.label].add(run.spec)
+    return [r.spec if len(specs[r.corpus, r.label]) > 1 else r.label for r in runs]
 
 
 def activity_order(latents: Latents) -> np.ndarray:

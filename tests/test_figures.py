@@ -305,3 +305,9 @@ def test_a_sphere_is_outlined_and_scaled_in_print(tmp_path):
     assert "×6" in density.get_title(loc="left")
     # The prior's peak in units of 6 is that of N(0, I).
     assert density.images[0].get_array().max() == pytest.approx(1 / (2 * np.pi), rel=0.2)
+
+
+def test_methods_that_share_a_name_are_told_apart_by_their_specs(tmp_path):
+    specs = ("wae(weight=1.0)", "wae(weight=20.0)", "vae")
+    runs = [text_run(tmp_path, s, s.split("(")[0].upper(), "gaussian") for s in specs]
+    assert style.names(runs) == ["wae(weight=1.0)", "wae(weight=20.0)", "VAE"]

@@ -110,13 +110,15 @@ def choices(view: View) -> list[Component]:
     """A box to tick for each run, grouped by corpus."""
     runs = sorted(view.listing.runs, key=lambda r: r.corpus)
     return [
-        html.Div([html.H4(corpus), *(_choice(r) for r in members)])
-        for corpus, members in groupby(runs, key=lambda r: r.corpus)
+        html.Div([html.H4(corpus), *(_choice(r, name) for r, name in members)])
+        for corpus, members in groupby(
+            zip(runs, views.method_names(runs), strict=True), key=lambda member: member[0].corpus
+        )
     ]
 
 
-def _choice(run: Run) -> dmc.Checkbox:
-    words = html.Span([swatch(run.spec), f"{run.label}, seed {run.seed}"], title=run.id)
+def _choice(run: Run, name: str) -> dmc.Checkbox:
+    words = html.Span([swatch(run.spec), f"{name}, seed {run.seed}"], title=run.id)
     return dmc.Checkbox(label=words, value=run.id, size="sm")
 
 
@@ -139,11 +141,12 @@ def run_legend(runs: Sequence[Run]) -> html.Div:
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
-    """The runs' labels, with corpus and seed where they tell them apart."""
+    """The runs' methods, with corpus and seed where they tell them apart."""
     places = [[run.corpus, f"seed {run.seed}"] for run in runs]
     differing = [k for k in (0, 1) if len({p[k] for p in places}) > 1]
     return [
-        " · ".join([r.label, *(p[k] for k in differing)]) for r, p in zip(runs, places, strict=True)
+        " · ".join([name, *(p[k] for k in differing)])
+        for name, p in zip(views.method_names(runs), places, strict=True)
     ]
 
 
