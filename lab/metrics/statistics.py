@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import ttest_ind_from_stats
 
 from lab.metrics.arrays import finite
 
@@ -62,6 +61,8 @@ def welch(a: ArrayLike, b: ArrayLike) -> float:
     NaN where neither has any spread, so that nothing is called significant. ValueError for fewer
     than two seeds (CEAE appendix G names a t-test; unequal variances are the safe reading).
     """
+    from scipy.stats import ttest_ind_from_stats
+
     a, b = finite(a, "a", "N"), finite(b, "b", "N")
     if min(len(a), len(b)) < 2:
         raise ValueError(f"a t-test needs two seeds or more of each, not {len(a)} and {len(b)}")
