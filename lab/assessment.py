@@ -4,7 +4,7 @@ read.
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -105,7 +105,8 @@ class Assessment:
             )
         self.run, self.corpus, self.budget = run, corpus, budget
         self.model = load_model(run)
-        settings = run.info["settings"]["data"]
+        known = {f.name for f in fields(TextData)}
+        settings = {k: v for k, v in run.info["settings"]["data"].items() if k in known}
         self.data = TextData(corpus, seed=run.seed, **settings)
         self.rows = np.arange(self.data.count("test"))
 

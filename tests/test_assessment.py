@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -61,6 +62,17 @@ def test_figures_belong_together_by_their_definitions(evaluated):
     assert kl == pytest.approx(whole + aggregated)
     assert found["nll", "iw"]["n"] == 20
     assert found["nll", "iw"]["detail"] == {"samples": 4}
+
+
+def test_settings_that_only_the_training_data_knew_do_not_hinder(runs, evaluated, tmp_path):
+    source = next(r for r in list_runs(runs)[0] if r.spec == "vae(anneal=1)")
+    shutil.copytree(source.folder, tmp_path / "tracked")
+    info = json.loads((tmp_path / "tracked" / "run.json").read_text())
+    info["settings"]["data"]["tracked"] = 4
+    (tmp_path / "tracked" / "run.json").write_text(json.dumps(info))
+    assert main(["evaluate", str(tmp_path / "tracked"), *QUICK, "--json"]) == 0
+    again = json.loads((tmp_path / "tracked" / FILE).read_text())
+    assert again["records"] == evaluated["vae(anneal=1)"]["records"]
 
 
 def test_what_a_run_has_not_got_is_said_with_its_reason(evaluated):

@@ -25,13 +25,6 @@ ITEMS, GROUP = 128, 8
 BLOCK = 100  # steps between two dumps
 STEPS = 500
 RATE = 0.1
-PAPER = (
-    "vae",
-    "ae(stochastic=True)",
-    "aae(stochastic=True)",
-    "wae(weight=1, stochastic=True, samples=8)",
-    "dg_vae(aggregation=8, samples=8)",
-)  # the rows of its figure
 
 
 @dataclass(frozen=True)
@@ -82,10 +75,6 @@ class ItemData(CategoryData):
 
     def text(self, ids: torch.Tensor) -> str:
         return f"item {int(ids[0])}"
-
-    def dumps(self, epoch: int) -> bool:
-        """Every block is kept."""
-        return True
 
     def observe(self, model: Any, latents: Latents, kept: bool) -> Observation:
         """Nothing beyond the figures that every run has."""
