@@ -132,7 +132,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     _threads(options)
     reports = assessment.evaluate_runs(options)
     print(json.dumps(reports) if options.json else "\n".join(map(assessment.line, reports)))
-    return 0
+    return 1 if any("error" in report for report in reports) else 0
 
 
 def _tables(options: argparse.Namespace) -> None:

@@ -88,18 +88,20 @@ class Generator:
                 self.model, self._text, z, greedy=greedy, max_length=max_length, generator=generator
             )
 
-    def sample(self, count: int, seed: int = 0) -> list[str]:
-        """Greedy texts of `count` draws from the prior, or from the density of codes.
+    def sample(self, count: int, seed: int = 0, greedy: bool = True) -> list[str]:
+        """Texts of `count` draws from the prior, or from the density of codes, the same draws
+        however they are decoded.
 
         Raises UserError if that density is still to be fitted.
         """
         if self.codes is not None:
-            return self.decode(self.codes.sample(count, seed))
+            return self.decode(self.codes.sample(count, seed), greedy, seed)
         if not self.from_prior:
             raise UserError("this method samples from a density fitted when training has finished")
         shape = (count, self.model.decoder.latent)
         generator = torch.Generator().manual_seed(seed)
-        return self.decode(self.model.head.prior.sample(shape, generator=generator).numpy())
+        z = self.model.head.prior.sample(shape, generator=generator).numpy()
+        return self.decode(z, greedy, seed)
 
     def interpolate(
         self, a: str, b: str, steps: int = interpolation.STEPS

@@ -204,6 +204,23 @@ def _evaluate_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--samples", type=_positive, help="importance samples (default: 500)")
     sub.add_argument("--items", type=_positive, help="sentences they are drawn for (default: 1000)")
     sub.add_argument("--sentences", type=_positive, help="generated ones (default: 1280)")
+    sub.add_argument("--pairs", type=_positive, help="interpolated ones (default: 100)")
+    sub.add_argument(
+        "--critic-epochs",
+        type=_positive,
+        metavar="N",
+        help="train LSTM critics for N epochs at most (default: none are trained)",
+    )
+    sub.add_argument("--gpt2", type=Path, metavar="FOLDER", help="GPT-2's weights, a critic")
+    sub.add_argument(
+        "--embeddings",
+        type=Path,
+        metavar="PATH",
+        help="a file with one embedding for each test sentence, or a folder with a model's weights",
+    )
+    sub.add_argument(
+        "--resume", action="store_true", help="leave out runs evaluated by these settings already"
+    )
     sub.add_argument("--threads", type=_positive, help="CPU threads")
     sub.add_argument("--json", action="store_true")
 

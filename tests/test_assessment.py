@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from lab.assessment import FILE, Figure, Missing
+from lab.assessment.paths import _of_one_length
+from lab.assessment.report import markdown
 from lab.backbones import build_model
 from lab.cli import main
 from lab.evaluation import encode
@@ -16,7 +18,7 @@ from lab.methods import parse
 from lab.runs import list_runs, open_run
 
 SMALL = ("--epochs", "1", "--limit", "80", "--hidden", "8", "--embedding", "8", "--latent", "3")
-QUICK = ("--samples", "4", "--items", "20", "--sentences", "40")
+QUICK = ("--samples", "4", "--items", "20", "--sentences", "40", "--pairs", "3")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,10 @@ def test_every_family_is_evaluated_with_its_own_estimators(evaluated):
     gaussian, implicit, point = (values(evaluated[s]) for s in ("vae(anneal=1)", "ivae", "ae"))
     assert {("kl", "exact"), ("mi", "batch"), ("prior_ll", "corrected")} <= gaussian.keys()
     assert {("kl", "dual"), ("kl", "moment"), ("ppl", "dual")} <= implicit.keys()
-    assert not {q for q, _ in point} & {"nll", "ppl", "kl", "mi"}
+    assert {k for k in point if k[0] in ("nll", "ppl")} == {("nll", "kernel"), ("ppl", "kernel")}
+    assert not {q for q, _ in point} & {"kl", "mi"}
+    assert {("prior_ll", "iw"), ("post_ll", "draws")} <= implicit.keys()
+    assert point["post_ll", "exact"]["value"] < 0
     assert ("two_sample_auc", "classifier") in point.keys() & implicit.keys()
 
 
@@ -77,13 +82,55 @@ def test_settings_that_only_the_training_data_knew_do_not_hinder(runs, evaluated
 
 def test_what_a_run_has_not_got_is_said_with_its_reason(evaluated):
     missing = {m["quantity"]: m["why"] for m in evaluated["ae"]["missing"]}
-    assert missing["nll"] == "deterministic codes have no likelihood"
-    assert "density" in {m["quantity"]: m["why"] for m in evaluated["ivae"]["missing"]}["prior_ll"]
+    assert "kernel" in missing["prior_ll"]
+    assert missing["cu"] == "counted of Gaussian and implicit posteriors only"
+    assert "--gpt2" in missing["gpt2_forward_ppl"]
+    assert "--embeddings" in missing["pearson"]
+    assert "density" in {m["quantity"]: m["why"] for m in evaluated["ivae"]["missing"]}["hole_mass"]
+
+
+def test_the_parts_of_the_kl_add_up_exactly(evaluated):
+    found = values(evaluated["vae(anneal=1)"])
+    parts = [("mi", "whole"), ("total_correlation", "whole"), ("marginal_kl", "whole")]
+    total = sum(found[key]["value"] for key in parts)
+    assert total == pytest.approx(found["kl", "exact"]["value"], abs=1e-9)
+
+
+def test_curves_pass_through_the_counts_that_are_reported(evaluated):
+    found = values(evaluated["vae(anneal=1)"])
+    for name, threshold in (("au", 0.01), ("cu", 0.03)):
+        curve = dict(zip(*(found[name, "exact"]["detail"][k] for k in ("thresholds", "curve"))))
+        assert curve[threshold] == found[name, "exact"]["value"]
+
+
+def test_sentences_and_paths_are_kept_to_be_read(evaluated):
+    for content in evaluated.values():
+        kinds = {e["kind"]: e["content"] for e in content["examples"]}
+        assert {"path", "neighbours", "greedy sample", "sampled sample"} == kinds.keys()
+        path = kinds["path"]
+        assert len(path["texts"]) == len(path["weights"]) == 11
+        assert len(path["a"].split()) == len(path["b"].split())
+        assert len(kinds["neighbours"]["neighbours"]) == 3
+
+
+def test_pairs_are_disjoint_rows_of_one_length():
+    lengths = np.random.default_rng(0).integers(1, 6, 101)
+    pairs = _of_one_length(lengths)
+    assert len(np.unique(pairs)) == pairs.size == 2 * sum(c // 2 for c in np.bincount(lengths))
+    assert (lengths[pairs[:, 0]] == lengths[pairs[:, 1]]).all()
+
+
+def test_labels_of_two_classes_are_scored_along_paths(evaluated):
+    found = values(evaluated["vae(anneal=1)"])
+    for way in ("0 to 0", "0 to 1", "1 to 1"):
+        curve = found[f"classifier_score ({way})", "code"]["detail"]["curve"]
+        assert len(curve) == 11 and all(0 <= score <= 1 for score in curve)
 
 
 def test_labels_are_classified_as_far_as_there_are_enough(evaluated):
     content = evaluated["vae(anneal=1)"]
-    assert {m["quantity"] for m in content["missing"]} >= {"accuracy@100", "accuracy@10000"}
+    gaps = {(m["quantity"], m["estimator"]) for m in content["missing"]}
+    assert gaps >= {("accuracy@100", "linear"), ("accuracy@10000", "mlp")}
     assert not [r for r in content["records"] if r["quantity"] == "accuracy"]
 
 
@@ -125,6 +172,52 @@ def test_another_text_than_the_runs_is_refused_and_nothing_is_written(runs, tmp_
     assert main(["evaluate", str(run.folder), *QUICK]) == 2
     assert "is not the one that it was trained on" in capsys.readouterr().err
     assert not (run.folder / FILE).exists()
+
+
+def test_one_damaged_run_does_not_stop_the_others(runs, tmp_path, capsys):
+    for run in list_runs(runs)[0][:2]:
+        shutil.copytree(run.folder, tmp_path / run.spec)
+    damaged, whole = list_runs(tmp_path)[0]
+    (damaged.folder / "checkpoints" / "best.safetensors").unlink()
+    for run in (damaged, whole):
+        (run.folder / FILE).unlink(missing_ok=True)
+    assert main(["evaluate", str(tmp_path), *QUICK]) == 1
+    assert "no checkpoint" in capsys.readouterr().out
+    assert not (damaged.folder / FILE).exists()
+    assert (whole.folder / FILE).exists()
+
+
+def test_resuming_leaves_alone_what_the_same_settings_have_given(runs, evaluated, tmp_path):
+    run = next(r for r in list_runs(runs)[0] if r.spec == "ae")
+    folder = shutil.copytree(run.folder, tmp_path / "ae")
+    path = folder / FILE
+    first = path.read_bytes()
+    assert main(["evaluate", str(folder), *QUICK, "--resume"]) == 0
+    assert path.read_bytes() == first
+    assert main(["evaluate", str(folder), *QUICK[:-1], "2", "--resume"]) == 0
+    assert json.loads(path.read_text())["settings"]["pairs"] == 2
+
+
+def test_embeddings_of_the_test_sentences_are_correlated_with_the_codes(runs, tmp_path):
+    run = next(r for r in list_runs(runs)[0] if r.spec == "ae")
+    folder, count = shutil.copytree(run.folder, tmp_path / "ae"), run.info["corpus"]["splits"]
+    rows = count["test"]["sentences"]
+    np.savez(tmp_path / "e.npz", np.random.default_rng(0).normal(size=(rows, 5)))
+    assert main(["evaluate", str(folder), *QUICK, "--embeddings", str(tmp_path / "e.npz")]) == 0
+    found = values(json.loads((folder / FILE).read_text()))
+    assert abs(found["pearson", "cosine"]["value"]) < 0.2
+    assert found["kendall", "inner"]["n"] == rows * (rows - 1) // 2
+
+
+def test_what_was_measured_can_be_read_without_its_texts_being_markup(runs, evaluated):
+    run = next(r for r in list_runs(runs)[0] if r.spec == "vae(anneal=1)")
+    text = (run.folder / "evaluation.md").read_text()
+    assert "| neg\\_elbo | exact |" in text
+    assert "## Not measured" in text and "## Nearest training sentences" in text
+    hostile = evaluated["vae(anneal=1)"] | {
+        "examples": [{"kind": "greedy sample", "content": {"text": "<b>|*x*"}}]
+    }
+    assert "\\<b>\\|\\*x\\*" in markdown(run, hostile)
 
 
 def test_a_run_without_a_checkpoint_and_a_folder_without_runs_are_named(tmp_path, capsys):

@@ -21,7 +21,7 @@ from lab.evaluation import (
 )
 from lab.methods import parse
 from lab.model import Model
-from lab.posteriors import GaussianHead, Head, ImplicitHead, Sizes
+from lab.posteriors import GaussianHead, Head, ImplicitHead, PointHead, Sizes
 
 CPU = torch.device("cpu")
 
@@ -81,7 +81,7 @@ def set_to_true_posterior(model: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [GaussianHead(), ImplicitHead(linear=True), ImplicitHead()], ids=repr
+    "head", [GaussianHead(), ImplicitHead(linear=True), ImplicitHead(), PointHead()], ids=repr
 )
 def test_importance_weights_average_to_the_evidence_under_any_proposal(head):
     model, batch = linear_gaussian(head)

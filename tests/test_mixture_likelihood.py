@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lab.evaluation import evaluating
-from lab.mixture_likelihood import mixture_log_likelihoods
+from lab.mixture_likelihood import mixture_log_likelihoods, posterior_log_likelihood
 from lab.posteriors import GaussianHead
 from tests.test_evaluation import Vectors, linear_gaussian, set_to_true_posterior
 
@@ -38,6 +38,13 @@ def test_prior_and_posterior_likelihoods_are_those_of_a_linear_gaussian_model():
         found = mixture_log_likelihoods(model, Vectors(x), samples=20_000)
         for estimate, exact in zip(found, closed_form(model, x), strict=True):
             torch.testing.assert_close(estimate, exact.double(), atol=0.03, rtol=0)
+
+
+def test_plain_draws_give_the_posteriors_likelihood_too():
+    model, x = linear_model()
+    with evaluating(model):
+        found = posterior_log_likelihood(model, Vectors(x), 20_000)
+        torch.testing.assert_close(found, closed_form(model, x)[1].double(), atol=0.03, rtol=0)
 
 
 def test_the_published_proposals_overrate_the_prior_where_posteriors_are_active():

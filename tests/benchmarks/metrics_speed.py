@@ -7,8 +7,11 @@ whole; both sides are timed in one run, best of `REPEATS`, so the ratio survives
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -85,32 +88,46 @@ def ratios(items: int = 10_000) -> list[tuple[str, float, float, str]]:
     binned = seconds(lambda: metrics.aggregated_posterior(mean, log_variance, method="binned"))
     information = seconds(lambda: metrics.mutual_information(mean, log_variance))
     units = seconds(lambda: metrics.consistent_units(mean, log_variance))
+    parts = seconds(lambda: metrics.elbo_decomposition(mean, log_variance), repeats=1)
+    # Each marginal q(z_i) at every item's draw is a density of one dimension.
+    column = seconds(lambda: broadcast_density(mean[:, :1], log_variance[:, :1], mean[:rows, :1]))
+    whole_parts = (pair_seconds + DIMENSIONS * column) * items / rows
     whole_map = map_seconds * items / few
     return [
         ("aggregated posterior 500x500, exact", exact, whole_map, f"{few} items"),
         ("aggregated posterior 500x500, binned", binned, whole_map, f"{few} items"),
         ("mutual information, 32-D", information, pair_seconds * items / rows, f"{rows} rows"),
+        ("MI, total correlation, marginals, 32-D", parts, whole_parts, f"{rows} rows"),
         ("consistent units, 32-D", units, unit_seconds * DIMENSIONS / dims, f"{dims} dimensions"),
     ]
 
 
-def absolute_times() -> list[tuple[str, int, float]]:
-    """Seconds of each metric at 10,000 and 100,000 items, of the maps also at a million."""
-    calls = {
-        "aggregated posterior, exact": metrics.aggregated_posterior,
-        "aggregated posterior, binned": lambda *q: metrics.aggregated_posterior(
-            *q, method="binned"
-        ),
-        "consistent units": metrics.consistent_units,
-        "mutual information": metrics.mutual_information,
-        "ELBO decomposition": metrics.elbo_decomposition,
-    }
-    times = []
-    for items, count in ((10_000, 5), (100_000, 5), (1_000_000, 2)):
-        arrays = posteriors(items, DIMENSIONS if count == 5 else 2)
-        for name, call in list(calls.items())[:count]:
-            times.append((name, items, seconds(lambda q=arrays, f=call: f(*q), repeats=1)))
-    return times
+CALLS = {
+    "aggregated posterior, exact": (metrics.aggregated_posterior, 2),
+    "aggregated posterior, binned": (
+        lambda *q: metrics.aggregated_posterior(*q, method="binned"),
+        2,
+    ),
+    "consistent units": (metrics.consistent_units, DIMENSIONS),
+    "mutual information": (metrics.mutual_information, DIMENSIONS),
+    "MI, total correlation, marginals": (metrics.elbo_decomposition, DIMENSIONS),
+}
+PAIRS = ("mutual information", "MI, total correlation, marginals")  # cost the square of the items
+
+
+def absolute(name: str, items: int) -> tuple[float, float]:
+    """Seconds of one metric at so many items, and the process's peak memory in MiB, both of a
+    process of its own.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_absolute, name, items).result()
+
+
+def _absolute(name: str, items: int) -> tuple[float, float]:
+    call, dimensions = CALLS[name]
+    arrays = posteriors(items, dimensions)
+    taken = seconds(lambda: call(*arrays), repeats=1)
+    return taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def main() -> None:
@@ -119,9 +136,11 @@ def main() -> None:
     print(f"\n{'10,000 items':40}{'ours s':>9}{'broadcast s':>13}{'ratio':>8}   scaled from")
     for name, ours, theirs, measured in ratios():
         print(f"{name:40}{ours:9.3f}{theirs:13.1f}{theirs / ours:8.0f}   {measured}", flush=True)
-    print(f"\n{'':40}{'items':>9}{'seconds':>13}")
-    for name, items, taken in absolute_times():
-        print(f"{name:40}{items:9,}{taken:13.3f}", flush=True)
+    print(f"\n{'':40}{'items':>9}{'seconds':>13}{'peak MiB':>10}")
+    for items in (10_000, 100_000, 1_000_000):
+        for name in (n for n in CALLS if items < 1_000_000 or n not in PAIRS):
+            taken, memory = absolute(name, items)
+            print(f"{name:40}{items:9,}{taken:13.3f}{memory:10.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,73 @@
+"""An evaluation to be read: every figure, every gap with its reason, and the examples."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from lab.runs import Run
+
+_ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\|*_<`#[]"})
+HEADS = {"path": "Paths between two sentences", "neighbours": "Nearest training sentences"}
+
+
+def markdown(run: Run, content: dict[str, Any]) -> str:
+    """The content of an evaluation as Markdown; nats per sentence unless a figure is a count, a
+    share or a perplexity.
+    """
+    lines = [f"# {_text(run.label)} on {_text(run.corpus)}, seed {run.seed}", ""]
+    lines += [f"Test split, {run.time(content['epoch'])}. Settings: {_pairs(content['settings'])}."]
+    lines += ["", "| quantity | estimator | value | standard error | n | |"]
+    lines += ["|---|---|--:|--:|--:|---|", *map(_record, content["records"])]
+    if content["missing"]:
+        lines += ["", "## Not measured", "", *map(_gap, content["missing"])]
+    for kind, members in groupby(content["examples"], lambda e: e["kind"]):
+        lines += ["", f"## {HEADS.get(kind, f'{kind.capitalize()}s from the prior')}", ""]
+        lines += [line for e in members for line in EXAMPLES.get(kind, _sample)(e["content"])]
+    return "\n".join(lines) + "\n"
+
+
+def _record(record: dict[str, Any]) -> str:
+    error = "" if record["stderr"] is None else f"{record['stderr']:.3g}"
+    cells = [record["quantity"], record["estimator"], f"{record['value']:.5g}", error]
+    cells += [f"{record['n']:,}", _pairs(record["detail"] or {})]
+    return f"| {' | '.join(map(_text, cells))} |"
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    """What is set, without curves and lists, which the JSON file holds."""
+    shown = {k: v for k, v in values.items() if v is not None and not isinstance(v, list)}
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in shown.items()
+    )  # fmt: skip
+
+
+def _gap(gap: dict[str, Any]) -> str:
+    by = f" ({gap['estimator']})" if gap["estimator"] else ""
+    return f"- {_text(gap['quantity'] + by)}: {_text(gap['why'])}"
+
+
+def _path(content: dict[str, Any]) -> Iterable[str]:
+    yield from ("| λ | text |", "|--:|---|", f"| A | {_text(content['a'])} |")
+    for weight, text in zip(content["weights"], content["texts"], strict=True):
+        yield f"| {weight:.1f} | {_text(text)} |"
+    yield from (f"| B | {_text(content['b'])} |", "")
+
+
+def _neighbours(content: dict[str, Any]) -> Iterable[str]:
+    yield f"- {_text(content['text'])}"
+    for text, cosine in zip(content["neighbours"], content["cosines"], strict=True):
+        yield f"    - {cosine:.2f} {_text(text)}"
+
+
+def _sample(content: dict[str, Any]) -> Iterable[str]:
+    yield f"- {_text(content['text'])}"
+
+
+EXAMPLES = {"path": _path, "neighbours": _neighbours}
+
+
+def _text(value: Any) -> str:
+    """Text of a corpus is data, not markup."""
+    return str(value).translate(_ESCAPED)
