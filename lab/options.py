@@ -225,6 +225,15 @@ def _evaluate_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true")
 
 
+def _calibrate_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--out", type=Path, default=Path("calibration"))
+    sub.add_argument("--seeds", type=_whole(1, 1000), help="default: 5, quick 2")
+    sub.add_argument("--items", type=_whole(1, 20_000), help="sentences of lstm2d (default: 512)")
+    sub.add_argument("--quick", action="store_true", help="seconds: fewer and smaller sizes")
+    sub.add_argument("--threads", type=_positive, help="CPU threads")
+    sub.add_argument("--json", action="store_true")
+
+
 def _tables_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--runs", type=Path, default=DEFAULT_RUNS)
     sub.add_argument(
@@ -309,6 +318,7 @@ COMMANDS = {
     "figures": ("draw the papers' figures from runs", _figure_options),
     "evaluate": ("measure finished runs in full on their test sets", _evaluate_options),
     "tables": ("write a paper's table with our numbers beside the printed ones", _tables_options),
+    "calibrate": ("hold the estimators against known truth", _calibrate_options),
     "animate": ("show a run's latent plane over training as a film", _animate_options),
     "import": ("make a run folder of another model's latents", _import_options),
     "export": ("write a run for other tools", _export_options),

@@ -99,7 +99,8 @@ def test_the_parts_of_the_kl_add_up_exactly(evaluated):
 def test_curves_pass_through_the_counts_that_are_reported(evaluated):
     found = values(evaluated["vae(anneal=1)"])
     for name, threshold in (("au", 0.01), ("cu", 0.03)):
-        curve = dict(zip(*(found[name, "exact"]["detail"][k] for k in ("thresholds", "curve"))))
+        detail = found[name, "exact"]["detail"]
+        curve = dict(zip(detail["thresholds"], detail["curve"], strict=True))
         assert curve[threshold] == found[name, "exact"]["value"]
 
 

@@ -47,6 +47,7 @@ def prior_kl_neighbours(draws: ArrayLike, k: int = 4) -> float:
     1987); -E log p is the mean of |z|² / 2 and a constant. In two dimensions, k = 4, N = 2,000 bias
     and spread (one standard deviation) are +0.01 ± 0.01 at N(0, I), +0.02 ± 0.03 from σ = 0.05 to
     0.5, and +0.05 ± 0.03 at a ring of 16 blobs of σ = 0.1. A smaller k has less bias, more spread.
+    No measure for many dimensions: at N(0, I) it gives 0.0 in 8 and -2.9 in 32 (N = 3,000).
 
     More than k equal draws are an atom, whose KL is infinite, and give math.inf; fewer repetitions
     only raise the value. ValueError for unfit shapes, values that are not finite, k < 1, N <= k.
