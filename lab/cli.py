@@ -135,9 +135,26 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 1 if any("error" in report for report in reports) else 0
 
 
+def _calibrate(options: argparse.Namespace) -> int:
+    from figures.calibration import write
+    from lab.calibration import Budget, calibrate
+
+    _threads(options)
+    options.out.mkdir(parents=True, exist_ok=True)  # fails before the work, not after it
+    given = {k: v for k in ("seeds", "items") if (v := getattr(options, k))}
+    budget = Budget.quick(**given) if options.quick else Budget(**given)
+    measured = calibrate(budget, quiet=options.json)
+    paths = [str(p) for p in write(measured, options.out)]
+    judged = [m.holds for m in measured if m.holds is not None]
+    report = {"files": paths, "claims": len(judged), "held": sum(judged)}
+    told = "\n".join([*paths, f"{sum(judged)} of {len(judged)} claims hold"])
+    print(json.dumps(report) if options.json else told)
+    return 0 if all(judged) else 1
+
+
 def _tables(options: argparse.Namespace) -> None:
-    from figures.tables import write
     from lab.runs import list_runs
+    from lab.tables import write
 
     runs, problems = list_runs(options.runs)
     for problem in problems:
@@ -246,6 +263,7 @@ COMMANDS = {
     "figures": _figures,
     "evaluate": _evaluate,
     "tables": _tables,
+    "calibrate": _calibrate,
     "animate": _animate,
     "import": _import,
     "export": _export,

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from figures import tables as written
 from lab import tables
 from lab.errors import UserError
 from lab.methods import METHODS, parse
@@ -19,6 +18,7 @@ from lab.printed import NAMES, numbers, printed, printed_rows
 from lab.runs import Run, open_run, write_latents
 from lab.runs.layout import write_json
 from lab.settings import Settings
+from lab.tables.evaluations import evaluation
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 ITEMS = 3761
@@ -155,7 +155,7 @@ def test_our_values_stand_beside_the_printed_ones(tmp_path):
     assert (found.summary.n, found.printed.value) == (3, 102.6)
     assert found.difference == pytest.approx(-1.1)
     assert row(shown, "VAE").unlike == ()
-    assert "| VAE | `vae` | 102.6 | 101.5 ± 0.1 (3), −1.1 |" in written.markdown(shown)
+    assert "| VAE | `vae` | 102.6 | 101.5 ± 0.1 (3), −1.1 |" in tables.markdown(shown)
 
 
 def test_each_estimator_has_a_column_that_names_it(tmp_path):
@@ -221,7 +221,7 @@ def test_other_sizes_are_marked_and_named(tmp_path):
     shown = tables.table([run])
     (note,) = row(shown, "VAE").unlike
     assert note == "unlike preset ptb_ivae (in brackets): epochs 4 (40), hidden 128 (256)"
-    assert "101.5 (1), −1.1 †§" in written.markdown(shown)
+    assert "101.5 (1), −1.1 †§" in tables.markdown(shown)
 
 
 def test_runs_of_other_settings_are_not_pooled(tmp_path):
@@ -259,7 +259,7 @@ def test_fewer_items_than_the_split_are_marked_with_their_number(tmp_path):
     run = evaluated(make(tmp_path, "vae"), {EXACT: 101.5}, n=200)
     shown = tables.table([run])
     assert cell(shown, "VAE", *EXACT).fewer == "200 of 3,761 sentences"
-    assert "‡ VAE, vae: 200 of 3,761 sentences (−ELBO (exact))." in written.markdown(shown)
+    assert "‡ VAE, vae: 200 of 3,761 sentences (−ELBO (exact))." in tables.markdown(shown)
 
 
 def test_fewer_samples_than_the_papers_are_marked(tmp_path):
@@ -270,13 +270,13 @@ def test_fewer_samples_than_the_papers_are_marked(tmp_path):
 
 def test_one_seed_is_marked_and_has_no_spread(tmp_path):
     shown = tables.table([evaluated(make(tmp_path, "vae"), {EXACT: 101.5})])
-    assert "101.5 (1), −1.1 §" in (text := written.markdown(shown))
+    assert "101.5 (1), −1.1 §" in (text := tables.markdown(shown))
     assert "§ One seed, which has no spread." in text
 
 
 def test_doubtful_cells_are_marked_with_the_reason(tmp_path):
     shown = tables.table([make(tmp_path, "vae")], "vae_mine:2")
-    text = written.markdown(shown)
+    text = tables.markdown(shown)
     assert "| 335.40¶ |" in text
     assert "¶ Cyclic-VAE, yahoo, lstm: doubtful in print (NLL, PPL): NLL and PPL imply" in text
 
@@ -285,14 +285,29 @@ def test_significant_bests_are_bold(tmp_path):
     runs = seeds(tmp_path, "vae", {EXACT: 101.5}) + seeds(tmp_path, "ivae", {EXACT: 120.0})
     runs.append(evaluated(make(tmp_path, "sa_vae"), {EXACT: 50.0}))
     shown = tables.table(runs)
-    assert written.markdown(shown).count("**") == 2
-    assert "**101.5** ± 0.1 (3)" in written.markdown(shown)
-    assert r"\textbf{101.5} $\pm$ 0.1 (3)" in written.latex(shown)
+    assert tables.markdown(shown).count("**") == 2
+    assert "**101.5** ± 0.1 (3)" in tables.markdown(shown)
+    assert r"\textbf{101.5} $\pm$ 0.1 (3)" in tables.latex(shown)
 
 
 def test_close_methods_are_not_bold(tmp_path):
     runs = seeds(tmp_path, "vae", {EXACT: 101.5}) + seeds(tmp_path, "ivae", {EXACT: 101.6})
-    assert "**" not in written.markdown(tables.table(runs))
+    assert "**" not in tables.markdown(tables.table(runs))
+
+
+def test_the_reason_of_another_estimator_is_not_a_columns_own(tmp_path):
+    runs = [evaluated(make(tmp_path, "vae"), {("kn5_forward_ppl", "greedy"): 50.0})]
+    path = runs[0].folder / "evaluation.json"
+    content = json.loads(path.read_text())
+    content["missing"] = [
+        {"quantity": "kn5_reverse_ppl", "estimator": "published", "why": "no vocabulary"},
+        {"quantity": "kn5_reverse_ppl", "estimator": "greedy", "why": "too few sentences"},
+    ]
+    content["records"].append(content["records"][0] | {"estimator": "published"})
+    path.write_text(json.dumps(content))
+    found = evaluation(runs[0])
+    assert found["missing"]["kn5_reverse_ppl", "greedy"] == "too few sentences"
+    assert found["missing"]["kn5_reverse_ppl", "published"] == "no vocabulary"
 
 
 def test_a_missing_value_is_a_dash_with_its_reason(tmp_path):
@@ -300,7 +315,7 @@ def test_a_missing_value_is_a_dash_with_its_reason(tmp_path):
     values = {("rec", ""): 328.0, ("lstm_forward_ppl", ""): float("inf")}
     run = make(tmp_path, "vae", corpus="yahoo")
     shown = tables.table([evaluated(run, values, missing=[("gpt2_forward_ppl", why)])], "ceae:1")
-    text = written.markdown(shown)
+    text = tables.markdown(shown)
     assert cell(shown, "vae", "gpt2_forward_ppl", "").why == why
     assert cell(shown, "vae", "lstm_forward_ppl", "").why == "the estimate is not finite"
     number = re.search(rf"<sup>(\d+)</sup> {re.escape(why)}\.", text)[1]
@@ -327,15 +342,15 @@ def test_accuracies_are_columns_of_their_labels(tmp_path):
     ]
     write_json(run.folder / "evaluation.json", file)
     shown = tables.table([run], "ceae:3")
-    assert "Accuracy, 1,000 labels" in written.markdown(shown)
+    assert "Accuracy, 1,000 labels" in tables.markdown(shown)
     assert cell(shown, "CEAE", "accuracy@100", "").summary.mean == 80
     assert cell(shown, "CEAE", "accuracy@500", "").summary is None
 
 
 def test_how_a_paper_estimates_is_said_where_the_table_has_it(tmp_path):
     runs = [make(tmp_path, "vae")]
-    assert "As printed: KL and MI" in written.markdown(tables.table(runs, "clvae:1"))
-    text = written.markdown(tables.table(runs, "clvae:4"))
+    assert "As printed: KL and MI" in tables.markdown(tables.table(runs, "clvae:1"))
+    text = tables.markdown(tables.table(runs, "clvae:4"))
     assert "As printed: 5-gram" in text
     assert "KL and MI" not in text
 
@@ -344,8 +359,8 @@ def test_runs_without_an_evaluation_are_listed_with_what_mends_it(tmp_path):
     run = make(tmp_path, "vae(anneal=1)")
     told = f"latentlab evaluate '{run.folder}'"
     shown = tables.table([run])
-    assert f"Not evaluated: `{told}`" in written.markdown(shown)
-    assert told in written.csv(shown)
+    assert f"Not evaluated: `{told}`" in tables.markdown(shown)
+    assert told in tables.csv(shown)
 
 
 @pytest.mark.parametrize(
@@ -377,6 +392,89 @@ def test_one_seed_given_twice_is_refused(tmp_path):
         tables.table(runs)
 
 
+def test_a_filled_table_leaves_out_what_is_damaged_and_says_so(tmp_path):
+    runs = [*seeds(tmp_path, "vae", {EXACT: 101.5}), make(tmp_path, "ivae"), make(tmp_path, "ae")]
+    (runs[3].folder / "evaluation.json").write_text("{")
+    shown = tables.filled(runs, "clvae:1")
+    assert cell(shown, "VAE", *EXACT).summary.n == 3
+    (problem,) = shown.problems
+    assert str(runs[3].folder / "evaluation.json") in problem
+    assert shown.left == (runs[4],)
+
+
+def test_a_filled_table_takes_the_first_of_two_runs_of_one_seed(tmp_path):
+    runs = [evaluated(make(tmp_path / name, "vae"), {EXACT: ord(name)}) for name in "ab"]
+    shown = tables.filled(runs, "clvae:1")
+    assert cell(shown, "VAE", *EXACT).values == (ord("a"),)
+    assert [p.partition(":")[0] for p in shown.problems] == [runs[1].id]
+
+
+def test_corpora_that_the_paper_lacks_count_only_with_a_value(tmp_path):
+    runs = [
+        evaluated(make(tmp_path, "vae", corpus="grammar"), {EXACT: 44.0}),
+        evaluated(make(tmp_path, "vae", corpus="toys"), {}),
+        evaluated(make(tmp_path, "vae"), {}),
+    ]
+    blocks = tables.filled(runs, "clvae:1").blocks
+    assert {b.dataset: b.ours for b in blocks} == {"ptb": True, "grammar": True, "toys": False}
+
+
+def test_a_filled_table_of_no_runs_holds_the_printed_numbers():
+    shown = tables.filled([], "ivae:2")
+    assert [block.ours for block in shown.blocks] == [False] * 3
+    assert shown.blocks[0].rows[0].printed.numbers["neg_elbo"].value > 0
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"quantity": "kl", "estimator": ["exact"], "value": 1.0, "n": 5},
+        {"quantity": "kl", "estimator": "exact", "value": 10**400, "n": 5},
+        {"quantity": "kl", "estimator": "exact", "value": 1.0, "n": float("inf")},
+        {"quantity": 3, "estimator": "exact", "value": 1.0, "n": 5},
+        ["kl", "exact", 1.0],
+    ],
+)
+def test_records_that_make_no_sense_are_damage(tmp_path, record):
+    run = evaluated(make(tmp_path, "vae"), {}, records=[record])
+    with pytest.raises(UserError, match=r"evaluation\.json: not an evaluation"):
+        tables.table([run])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": ["none"]},
+        {"settings": {"network": 3, "options": "x", "training": []}},
+        {"seed": [1]},
+        {"unit": "epoch"},
+        {"spec": "vae({[]: 1}, x=" + "-" * 100_000 + "1)"},
+        {"corpus": {"name": "ptb", "splits": None}},
+        {"corpus": {"name": "ptb", "splits": {"test": 7, "train": {"sentences": "many"}}}},
+    ],
+)
+def test_foreign_runs_of_any_shape_make_a_table(tmp_path, changes):
+    run = make(tmp_path, "vae")
+    info = json.loads((run.folder / "run.json").read_text())
+    write_json(run.folder / "run.json", info | changes)
+    odd = evaluated(open_run(run.folder, tmp_path), {EXACT: 101.5})
+    shown = tables.filled([odd, *seeds(tmp_path, "ivae", {EXACT: 120.0})], "clvae:1")
+    assert shown.problems == ()
+    assert cell(shown, "iVAE", *EXACT).summary.n == 3
+    assert all(write(shown) for write in tables.WRITERS.values())
+
+
+def test_a_narrowed_table_lacks_what_is_hidden_and_keeps_its_figures(tmp_path):
+    runs = seeds(tmp_path, "vae", {EXACT: 101.5, ("nll", "iw"): 100.0})
+    whole = tables.table(runs, "ivae:2")
+    part = whole.narrowed({tables.Column("neg_elbo", "nll", "iw")}, every_block=False)
+    assert [block.title for block in part.blocks] == ["ptb, lstm"]
+    assert "NLL" not in tables.markdown(part)
+    assert tables.markdown(part).splitlines()[6].count("101.5 ± 0.1 (3)") == 1
+    assert tables.markdown(whole.narrowed((), every_block=True)) == tables.markdown(whole)
+    assert part.decimals == whole.decimals
+
+
 def test_no_runs_are_refused():
     with pytest.raises(UserError, match="no runs"):
         tables.table([])
@@ -384,7 +482,7 @@ def test_no_runs_are_refused():
 
 def test_latex_has_as_many_cells_in_every_line(tmp_path):
     runs = seeds(tmp_path, "ivae", {DUAL: 88.0, EXACT: 120.0})
-    text = written.latex(tables.table(runs, "clvae:2"))
+    text = tables.latex(tables.table(runs, "clvae:2"))
     columns = len(re.search(r"\\begin\{tabular\}\{(\w+)\}", text)[1])
     lines = [line for line in text.splitlines() if " & " in line and "multicolumn" not in line]
     assert len(lines) == 1 + 14 + 1  # headings, the paper's rows, ours on a corpus it lacks
@@ -394,7 +492,7 @@ def test_latex_has_as_many_cells_in_every_line(tmp_path):
 
 
 def test_csv_holds_every_cell_with_full_precision(tmp_path):
-    text = written.csv(tables.table(seeds(tmp_path, "vae", {EXACT: 101.23456})))
+    text = tables.csv(tables.table(seeds(tmp_path, "vae", {EXACT: 101.23456})))
     rows = list(csv.DictReader(io.StringIO(text)))
     (found,) = [r for r in rows if (r["spec"], r["metric"]) == ("vae", "neg_elbo")]
     assert float(found["mean"]) == pytest.approx(101.23456)
@@ -405,8 +503,8 @@ def test_csv_holds_every_cell_with_full_precision(tmp_path):
 
 def test_writing_gives_the_same_three_files_each_time(tmp_path):
     runs = seeds(tmp_path / "runs", "vae", {EXACT: 101.5})
-    paths = written.write(runs, "clvae:1", tmp_path / "out")
+    paths = tables.write(runs, "clvae:1", tmp_path / "out")
     assert [p.name for p in paths] == [f"table_clvae_1.{end}" for end in ("md", "tex", "csv")]
     first = [p.read_bytes() for p in paths]
-    assert [p.read_bytes() for p in written.write(runs, "clvae:1", tmp_path / "out")] == first
+    assert [p.read_bytes() for p in tables.write(runs, "clvae:1", tmp_path / "out")] == first
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in paths)

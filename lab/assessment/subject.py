@@ -42,7 +42,7 @@ class Subject:
         self.run, self.corpus, self.budget, self.progress = run, corpus, budget, progress
         self.model = load_model(run)
         known = {f.name for f in fields(TextData)}
-        settings = {k: v for k, v in run.info["settings"]["data"].items() if k in known}
+        settings = {k: v for k, v in run.info["settings"].get("data", {}).items() if k in known}
         self.data = TextData(corpus, seed=run.seed, **settings)
         self.rows = np.arange(self.data.count("test"))
 

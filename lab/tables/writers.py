@@ -1,32 +1,25 @@
-"""The papers' tables as Markdown, LaTeX and CSV."""
+"""Tables as Markdown, LaTeX and CSV."""
 
 import csv as csv_files
 import io
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.printed import PAPERS
 from lab.runs import Run
 from lab.runs.layout import replace
-from lab.tables import (
-    ALONE,
+from lab.tables.columns import Column, metric
+from lab.tables.comparison import NO_RUN, NOT_PRINTED, Block, Cell, Row, Table, table
+from lab.tables.evaluations import command
+from lab.tables.notes import (
     DOUBTFUL,
-    ESTIMATED,
-    FEWER,
-    NO_RUN,
-    NOT_PRINTED,
-    UNLIKE,
-    Block,
-    Cell,
-    Column,
-    Row,
-    Table,
-    command,
-    metric,
-    table,
+    Footnotes,
+    figure,
+    marks,
+    notes,
+    printed_figure,
+    title,
 )
 
 
@@ -68,7 +61,7 @@ class Writing:
 
     def __init__(self, shown: Table, style: Style) -> None:
         self.table, self.style = shown, style
-        self.reasons: dict[str, int] = {}
+        self.footnotes = Footnotes()
 
     def lines(self, block: Block) -> list[list[str]]:
         """The cells of a block, one list a row."""
@@ -79,115 +72,43 @@ class Writing:
         cells = [self.style.text(row.name), run]
         for name, columns in self.table.columns.items():
             cells.append(self._printed(row, name))
-            cells += [self._ours(row, c, block.best.get(c) == index) for c in columns]
+            cells += [self._ours(row, c, row.cells[c], block.best.get(c) == index) for c in columns]
         return cells
 
     def _printed(self, row: Row, name: str) -> str:
         number = row.printed.numbers.get(name) if row.printed else None
         if number is None:
             return self._dash(NOT_PRINTED)
-        spread = "" if number.std is None else f" ± {number.std:g}"
-        return self.style.text(_signed(number.text) + spread + DOUBTFUL * bool(number.doubtful))
+        return self.style.text(printed_figure(number) + DOUBTFUL * bool(number.doubtful))
 
-    def _ours(self, row: Row, column: Column, leads: bool) -> str:
-        cell = row.cells[column]
-        if cell.summary is None:
+    def _ours(self, row: Row, column: Column, cell: Cell, leads: bool) -> str:
+        ours = figure(self.table, column, cell)
+        if ours is None:
             return self._dash(cell.why)
-        digits, ours = self.table.decimals(column.metric), cell.summary
-        mean = self.style.text(_signed(f"{ours.mean:.{digits}f}"))
-        spread = "" if ours.std is None else f" ± {ours.std:.{digits}f}"
-        change = "" if cell.difference is None else f", {cell.difference:+.{digits}f}"
-        rest = self.style.text(f"{spread} ({ours.n}){_signed(change)}{_marks(row, cell)}")
-        return (self.style.bold(mean) if leads else mean) + rest + self._raised(cell.why)
+        mean = self.style.text(ours.mean)
+        spread, change = (f" {ours.spread}" * bool(ours.spread)), f", {ours.change}"
+        rest = f"{spread} ({ours.seeds}){change * bool(ours.change)}"
+        if given := "".join(marks(row, cell)):
+            rest += f" {given}"
+        bold = self.style.bold(mean) if leads else mean
+        return bold + self.style.text(rest) + self._raised(cell.why)
 
     def _dash(self, why: str) -> str:
         return self.style.text("—") + self._raised(why)
 
     def _raised(self, why: str) -> str:
         """The number of a footnote, which is kept."""
-        number = self.reasons.setdefault(why, len(self.reasons) + 1) if why else None
+        number = self.footnotes.number(why)
         return self.style.raised(number) if number else ""
 
     def notes(self) -> list[str]:
         """What stands below the table; complete once all lines are written."""
-        text = self.style.text
+        text, reasons = self.style.text, self.footnotes.reasons
         return [
-            *map(text, (READING, *_unlikes(self.table), *_fewers(self.table))),
-            *map(text, (*_alone(self.table), *_doubts(self.table), *_estimated(self.table))),
-            *(f"{self.style.raised(i)} {text(why)}." for why, i in self.reasons.items()),
+            *map(text, notes(self.table)),
+            *(f"{self.style.raised(i)} {text(why)}." for why, i in reasons.items()),
             *(f"{text('Not evaluated:')} {self.style.code(command(r))}" for r in self.table.left),
         ]
-
-
-READING = (
-    "Ours: mean ± standard deviation over seeds (number of seeds), difference from the printed "
-    "value. Bold: better than every other row of two or more seeds on the same corpus, Welch's "
-    "t-test, p < 0.01."
-)
-
-
-def _signed(text: str) -> str:
-    return text.replace("-", "−")
-
-
-def _marks(row: Row, cell: Cell) -> str:
-    given = {
-        UNLIKE: row.unlike and cell.printed,
-        FEWER: cell.fewer,
-        ALONE: cell.summary and cell.summary.n == 1,
-    }
-    found = "".join(mark for mark, applies in given.items() if applies)
-    return f" {found}" if found else ""
-
-
-def _rows(shown: Table) -> list[tuple[str, Row]]:
-    """All rows, each with what a note calls it."""
-    several = len(shown.blocks) > 1
-    return [
-        (", ".join(filter(None, [row.name, row.spec, block.title if several else ""])), row)
-        for block in shown.blocks
-        for row in block.rows
-    ]
-
-
-def _unlikes(shown: Table) -> Iterable[str]:
-    for name, row in _rows(shown):
-        if row.unlike:
-            yield f"{UNLIKE} {name}, cannot be compared as it stands: {'; '.join(row.unlike)}."
-
-
-def _fewers(shown: Table) -> Iterable[str]:
-    for name, row in _rows(shown):
-        titles: dict[str, list[str]] = defaultdict(list)
-        for column, cell in row.cells.items():
-            titles[cell.fewer].append(column.title)
-        for fewer, several in titles.items():
-            if fewer:
-                yield f"{FEWER} {name}: {fewer} ({', '.join(several)})."
-
-
-def _alone(shown: Table) -> Iterable[str]:
-    cells = [cell for _, row in _rows(shown) for cell in row.cells.values()]
-    if any(cell.summary and cell.summary.n == 1 for cell in cells):
-        yield f"{ALONE} One seed, which has no spread."
-
-
-def _doubts(shown: Table) -> Iterable[str]:
-    """A line for each doubt and row, with the metrics it concerns."""
-    titles: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    for block in shown.blocks:
-        for row in block.rows:
-            for name, number in row.printed.numbers.items() if row.printed else ():
-                titles[f"{row.name}, {block.title}", number.doubtful][metric(name).title] = None
-    for (name, doubt), several in titles.items():
-        if doubt:
-            yield f"{DOUBTFUL} {name}: doubtful in print ({', '.join(several)}): {doubt}."
-
-
-def _estimated(shown: Table) -> Iterable[str]:
-    for name, told in ESTIMATED[shown.paper].items():
-        if name in shown.columns:
-            yield f"As printed: {told}"
 
 
 def markdown(shown: Table) -> str:
@@ -197,9 +118,9 @@ def markdown(shown: Table) -> str:
     for name, columns in shown.columns.items():
         titles += [f"{metric(name).title} printed", *(column.title for column in columns)]
     rule = ["---", "---", *["--:"] * (len(titles) - 2)]
-    lines = [f"# {_title(shown)}"]
+    lines = [f"# {title(shown)}"]
     for block in shown.blocks:
-        rows = [[MARKDOWN.text(title) for title in titles], rule, *writing.lines(block)]
+        rows = [[MARKDOWN.text(head) for head in titles], rule, *writing.lines(block)]
         lines += ["", f"## {block.title}", "", *(f"| {' | '.join(cells)} |" for cells in rows)]
     return "\n".join([*lines, "", *(f"{note}  " for note in writing.notes())]) + "\n"
 
@@ -210,9 +131,9 @@ def latex(shown: Table) -> str:
     width = 2 + sum(1 + len(columns) for columns in shown.columns.values())
     lines = [rf"\begin{{tabular}}{{ll{'r' * (width - 2)}}}", r"\toprule", *_latex_heads(shown)]
     for block in shown.blocks:
-        title = rf"\multicolumn{{{width}}}{{l}}{{{LATEX.text(block.title)}}} \\"
+        head = rf"\multicolumn{{{width}}}{{l}}{{{LATEX.text(block.title)}}} \\"
         rows = [f"{' & '.join(cells)} \\\\" for cells in writing.lines(block)]
-        lines += [r"\midrule", title, r"\midrule", *rows]
+        lines += [r"\midrule", head, r"\midrule", *rows]
     lines += [r"\bottomrule", r"\end{tabular}", "", r"\smallskip\footnotesize"]
     return "\n\n".join(["\n".join(lines), *writing.notes()]) + "\n"
 
@@ -222,16 +143,12 @@ def _latex_heads(shown: Table) -> list[str]:
     over, rules, under, start = ["", ""], "", ["Method", "Run"], 3
     for name, columns in shown.columns.items():
         end = start + len(columns)
-        title = LATEX.text(metric(name).title)
-        over.append(rf"\multicolumn{{{end - start + 1}}}{{c}}{{{title}}}")
+        head = LATEX.text(metric(name).title)
+        over.append(rf"\multicolumn{{{end - start + 1}}}{{c}}{{{head}}}")
         rules += rf"\cmidrule(lr){{{start}-{end}}}"
         under += ["printed", *(LATEX.text(column.title) for column in columns)]
         start = end + 1
     return [f"{' & '.join(over)} \\\\", rules, f"{' & '.join(under)} \\\\"]
-
-
-def _title(shown: Table) -> str:
-    return f"{PAPERS[shown.paper]}, table {shown.reference.split(':')[1]}"
 
 
 CSV_COLUMNS = (
@@ -280,6 +197,11 @@ def _flat(block: Block, row: Row, column: Column, leads: bool) -> dict[str, Any]
 WRITERS = {"md": markdown, "tex": latex, "csv": csv}
 
 
+def file_name(reference: str, suffix: str) -> str:
+    """What a table's file is called."""
+    return f"table_{reference.replace(':', '_')}.{suffix}"
+
+
 def write(runs: Sequence[Run], reference: str, out: Path) -> list[Path]:
     """Write a table as Markdown, LaTeX and CSV into the folder `out`; the files.
 
@@ -289,7 +211,7 @@ def write(runs: Sequence[Run], reference: str, out: Path) -> list[Path]:
     paths = []
     for suffix, writer in WRITERS.items():
         text = writer(shown)
-        path = Path(out) / f"table_{reference.replace(':', '_')}.{suffix}"
+        path = Path(out) / file_name(reference, suffix)
         replace(path, lambda p, text=text: p.write_text(text, encoding="utf-8"))
         paths.append(path)
     return paths
