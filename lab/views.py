@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
+from lab.errors import UserError
 from lab.metrics import (
     aggregated_posterior,
     aggregated_posterior_from_samples,
@@ -14,11 +16,15 @@ from lab.metrics import (
     vmf_sample,
 )
 from lab.runs import Latents, Run
-from lab.runs.figures import AT_MOST
+from lab.runs.figures import AT_MOST, CONSISTENT_BELOW
 
 HARDLY, MOSTLY = 0.1, 0.75  # shares of the dimensions that make a verdict
+CAPPED = 0.95  # share of log N from which information has reached its ceiling
 EXACT_UP_TO = 20_000  # items; beyond it the binned density is within 1 % and 20 times quicker
 DRAWS = 50_000  # draws of von Mises-Fisher posteriors that their density is smoothed from
+GAP_LIMIT = 3.0  # nats at which the colours of a gap map end: q a twentieth of p, or twenty times
+NEGLIGIBLE = 1e-3  # density in two dimensions; N(0, I) falls below it at 3.2 standard deviations
+SMALLEST = 1e-12  # density that stands for none
 
 # Quantity -> title, unit, and metric keys with their estimators, the most trusted one first.
 QUANTITIES = {
@@ -72,6 +78,34 @@ def density(
     if latents.family == "vmf":
         samples = _directions(latents)
     return aggregated_posterior_from_samples(samples, dims, limit, points)
+
+
+def gap(latents: Latents, x: np.ndarray, y: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Log q(z) - log p(z) [y, x] in nats on the square grid of a `density` q of two dimensions.
+
+    NaN where both are below 1e-3, and off the sphere. UserError on a circle, whose prior has no
+    density in the plane.
+    """
+    p = prior_density(latents, x, y)
+    shown = (np.maximum(p, q) >= NEGLIGIBLE) & (p > 0)
+    ratio = np.log(np.maximum(q, SMALLEST)) - np.log(np.maximum(p, SMALLEST))
+    return np.where(shown, ratio, np.nan)
+
+
+def prior_density(latents: Latents, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Density [y, x] of two dimensions of the prior: N(0, I), or uniform on the sphere.
+
+    UserError on a circle.
+    """
+    square = np.square(x) + np.square(y)[:, None]
+    if latents.family != "vmf":
+        return np.exp(-square / 2) / (2 * math.pi)
+    if latents.dimensions < 3:
+        raise UserError("On a circle the prior has no density in the plane, so there is no gap.")
+    inside = np.maximum(1 - square, 0)
+    with np.errstate(divide="ignore"):
+        power = inside ** (latents.dimensions / 2 - 2)
+    return np.where(inside > 0, (latents.dimensions - 2) / (2 * math.pi) * power, 0.0)
 
 
 def _directions(latents: Latents) -> np.ndarray:
@@ -155,7 +189,7 @@ def latest(run: Run, quantity: str) -> tuple[float, str] | None:
 
 
 def verdict(run: Run) -> str:
-    """One sentence: collapsed, partly collapsed, active but holey, or active and consistent.
+    """One sentence: collapsed, partly collapsed, active but holey, or healthy, with its numbers.
 
     Of directions, whose KL is constant: how much of it tells sentences apart.
     """
@@ -169,33 +203,75 @@ def verdict(run: Run) -> str:
         return "Latents without recorded figures."
     if on_sphere(run):
         return _verdict_on_directions(run)
-    au = round(active[0])
+    au, cu = round(active[0]), None if consistent is None else round(consistent[0])
+    state = _state(au, cu, width)
+    if cu is None:
+        words = f"{au} of {width} units active; deterministic codes have no consistent units."
+        return words if state == "Healthy" else f"{state}: {words}"
+    alive = f"{au} of {width} units active"
     if au <= HARDLY * width:
-        return f"Collapsed{_since(run)}: {au} of {width} units active."
-    share = f"{au} of {width} units active"
-    if consistent is None:
-        return f"{share}; deterministic codes have no consistent units."
-    cu = round(consistent[0])
-    if cu < MOSTLY * width:
-        return f"Active but holey: {share}, only {cu} match the prior."
+        alive = _since(run, width)
+    matching = f"CU {cu} of {width}{_worst(run, width - cu) if cu < MOSTLY * width else ''}"
+    return f"{state}: {alive}; {matching}{_joint(run) if state == 'Healthy' else ''}."
+
+
+def _state(au: int, cu: int | None, width: int) -> str:
+    """Collapse and holes are judged apart: a few units may be active and off the prior too."""
+    holey = cu is not None and cu < MOSTLY * width
+    if au <= HARDLY * width:
+        return "Collapsed, but not to the prior" if holey else "Collapsed"
     if au < MOSTLY * width:
-        return f"Partly collapsed: {share}, {cu} match the prior."
-    joint = latest(run, "aggregated_kl")
-    gap = f"; joint gap {joint[0]:.1f} nats" if joint and joint[0] > 1 else ""
-    return f"Active and consistent: {share}, {cu} match the prior{gap}."
+        return "Partly collapsed and holey" if holey else "Partly collapsed"
+    return "Active but holey" if holey else "Healthy"
+
+
+def _since(run: Run, width: int) -> str:
+    """How many units were active at most since collapse, and since when."""
+    curve = series(run, "au")[0]
+    alive = np.flatnonzero(curve.values > HARDLY * width)
+    first = 0 if not len(alive) else alive[-1] + 1
+    most = round(curve.values[first:].max())
+    bound = "at most " if most else ""
+    return f"{bound}{most} of {width} units active since {run.time(int(curve.epochs[first]))}"
+
+
+def _worst(run: Run, inconsistent: int) -> str:
+    """Up to three dimensions, from 1, that miss the prior by most at the epoch of the last CU."""
+    try:
+        table = run.dimensions()
+    except UserError:
+        return ""
+    if "marginal_kl" not in table.columns:
+        return ""
+    epoch = int(series(run, "cu")[0].epochs[-1])
+    off = table.filter((pl.col("epoch") == epoch) & (pl.col("marginal_kl") >= CONSISTENT_BELOW))
+    ranked = off.sort("marginal_kl", descending=True)["dimension"]
+    worst = ranked.head(min(3, inconsistent)).to_list()
+    if not worst:
+        return ""
+    plural = "s" if len(worst) > 1 else ""
+    return f", worst dimension{plural} {', '.join(str(d + 1) for d in worst)}"
+
+
+def _joint(run: Run) -> str:
+    """What remains between q(z) and the prior though every dimension matches."""
+    gap, mi = latest(run, "aggregated_kl"), latest(run, "mi")
+    if gap is None or gap[0] <= 1:
+        return ""
+    capped = mi is not None and mi[0] > CAPPED * information_ceiling(run)
+    reason = " (MI is at its ceiling log N, which adds to it)" if capped else ""
+    return f", but jointly {gap[0]:.1f} nats from the prior{reason}"
+
+
+def information_ceiling(run: Run) -> float:
+    """Log N, the most nats that the N items of a dump can show."""
+    return math.log(min(run.info.get("items", AT_MOST), AT_MOST))
 
 
 def _verdict_on_directions(run: Run) -> str:
     kl, mi = latest(run, "kl"), latest(run, "mi")
     if kl is None or mi is None:
         return "Directions without recorded information."
-    most = min(kl[0], math.log(min(run.info["items"], AT_MOST)))
+    most = min(kl[0], information_ceiling(run))
     state = "Collapsed" if mi[0] <= HARDLY * most else "Active"
     return f"{state}: directions carry {max(mi[0], 0):.1f} of at most {most:.1f} nats."
-
-
-def _since(run: Run) -> str:
-    curve, width = series(run, "au")[0], run.info["latent"]["dimensions"]
-    alive = np.flatnonzero(curve.values > HARDLY * width)
-    first = 0 if not len(alive) else alive[-1] + 1
-    return f" since {run.time(int(curve.epochs[first]))}"

@@ -335,11 +335,14 @@ def test_series_put_the_standard_estimator_first_and_leave_out_the_final_record(
 @pytest.mark.parametrize(
     ("units", "opening"),
     [
-        ([(3, 3), (0, 3)], "Collapsed since epoch 1: 0 of 3 units active."),
-        ([(3, 0)], "Active but holey: 3 of 3 units active, only 0 match"),
-        ([(1, 3)], "Partly collapsed: 1 of 3"),
-        ([(3, 3)], "Active and consistent: 3 of 3"),
+        ([(3, 3), (0, 3)], "Collapsed: 0 of 3 units active since epoch 1; CU 3 of 3."),
+        ([(0, 0)], "Collapsed, but not to the prior: 0 of 3 units active since epoch 0; CU 0 of 3"),
+        ([(3, 0)], "Active but holey: 3 of 3 units active; CU 0 of 3."),
+        ([(1, 3)], "Partly collapsed: 1 of 3 units active; CU 3 of 3."),
+        ([(1, 2)], "Partly collapsed and holey: 1 of 3 units active; CU 2 of 3."),
+        ([(3, 3)], "Healthy: 3 of 3 units active; CU 3 of 3."),
         ([(3, None)], "3 of 3 units active; deterministic"),
+        ([(0, None)], "Collapsed: 0 of 3 units active; deterministic"),
     ],
 )
 def test_the_verdict_names_what_happened(tmp_path, units, opening):
@@ -350,6 +353,39 @@ def test_the_verdict_names_what_happened(tmp_path, units, opening):
             writer.write_epoch(epoch, GAUSSIAN, [record])
         writer.commit(status="finished")
     assert views.verdict(open_run(tmp_path / "r")).startswith(opening)
+
+
+def test_a_few_units_that_were_alive_since_collapse_are_not_denied(tmp_path):
+    with RunWriter(tmp_path / "r", {"spec": "vae", "corpus": {"name": "tiny"}}) as writer:
+        writer.write_items(items_table(6))
+        wide = Latents("gaussian", np.zeros((6, 30)), np.zeros((6, 30)))
+        for epoch, au in enumerate((30, 2, 0)):
+            writer.write_epoch(epoch, wide, [{"split": "valid", "au": au, "cu": 30}])
+        writer.commit(status="finished")
+    words = views.verdict(open_run(tmp_path / "r"))
+    assert words.startswith("Collapsed: at most 2 of 30 units active since epoch 1")
+
+
+def test_the_verdict_names_the_dimensions_that_miss_the_prior_by_most(tmp_path):
+    centre = np.array([0.0, 3.0, 0.0, 9.0])
+    mean = centre + np.random.default_rng(0).normal(size=(300, 4)) * np.sqrt(0.5)
+    write_latents(tmp_path / "r", mean=mean, log_variance=np.full((300, 4), np.log(0.5)))
+    words = views.verdict(open_run(tmp_path / "r"))
+    assert words == "Active but holey: 4 of 4 units active; CU 2 of 4, worst dimensions 4, 2."
+    (tmp_path / "r" / "dimensions.parquet").write_bytes(b"half a table")
+    words = views.verdict(open_run(tmp_path / "r"))
+    assert words == "Active but holey: 4 of 4 units active; CU 2 of 4."
+
+
+def test_a_joint_gap_is_named_with_the_ceiling_that_adds_to_it(tmp_path):
+    rng = np.random.default_rng(0)
+    mean = np.sqrt(0.8) * rng.normal(size=(400, 16))
+    write_latents(tmp_path / "r", mean=mean, log_variance=np.full((400, 16), np.log(0.2)))
+    run = open_run(tmp_path / "r")
+    gap = views.latest(run, "aggregated_kl")[0]
+    assert views.information_ceiling(run) == pytest.approx(np.log(400))
+    words = f"jointly {gap:.1f} nats from the prior (MI is at its ceiling log N"
+    assert gap > 1 and words in views.verdict(run)
 
 
 def test_the_verdict_of_runs_without_figures(tmp_path):

@@ -10,7 +10,7 @@ from scipy import special, stats
 from torch import nn
 from torch.nn.functional import normalize
 
-from apps.explorer import curves, panels
+from apps.explorer import collapse_column, curves, panels
 from apps.explorer.paths import Paths
 from apps.explorer.state import State
 from apps.explorer.view import View
@@ -397,8 +397,8 @@ def test_each_size_of_sphere_has_its_own_scale_in_the_legend(tmp_path, run):
 
 
 def test_the_explorer_says_why_there_is_no_kl_per_dimension(tmp_path, run):
-    figure, words = curves.heat(View(tmp_path), run.id, 1.0, "light")
-    assert "no KL per<br>dimension" in figure.layout.annotations[0].text
+    figure, words = collapse_column.heat(View(tmp_path), run, 1.0, "light")
+    assert "no KL per dimension" in figure.layout.annotations[0].text.replace("<br>", " ")
     assert words == ""
     kl, mi = curves.figures_of(View(tmp_path), [run], "light")[:2]
     assert len(kl.data) == 1 and len(mi.data) == 2  # a line; a line and its band

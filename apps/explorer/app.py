@@ -7,13 +7,42 @@ import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from apps.explorer import cards, curves, interpolation, latent, runs, theme
+from apps.explorer import (
+    cards,
+    collapse,
+    curves,
+    holes,
+    interpolation,
+    latent,
+    runs,
+    sentence,
+    tables,
+    theme,
+)
 from apps.explorer import state as url
 from apps.explorer.server import guard
 from apps.explorer.view import View
 
-PAGES = {"/": latent, "/runs": runs, "/curves": curves, "/interpolation": interpolation}
-NAVIGATION = ("/runs", "/", "/curves", "/interpolation")
+PAGES = {
+    "/": latent,
+    "/runs": runs,
+    "/curves": curves,
+    "/collapse": collapse,
+    "/holes": holes,
+    "/sentence": sentence,
+    "/interpolation": interpolation,
+    "/tables": tables,
+}
+NAVIGATION = (
+    "/runs",
+    "/",
+    "/curves",
+    "/collapse",
+    "/holes",
+    "/sentence",
+    "/interpolation",
+    "/tables",
+)
 POLL_MILLISECONDS = 2_000
 
 _PAGE = """<!DOCTYPE html>

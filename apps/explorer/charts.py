@@ -9,6 +9,8 @@ import plotly.graph_objects as go
 from apps.explorer import theme
 from apps.explorer.text import dimension, safe
 
+GAPS_UP_TO = 48  # rows or columns of a heat map; of more, gaps would take most of the room
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -59,9 +61,10 @@ def dimensions_figure(
     kl: np.ndarray, epochs: np.ndarray, order: np.ndarray, top: float, mode: str
 ) -> go.Figure:
     """Heat map of KL per dimension [D, E] over epochs; `order` [D] names the rows from the top."""
+    gaps = [int(count <= GAPS_UP_TO) for count in kl.shape]
     heat = go.Heatmap(
-        x=epochs.tolist(), y=[dimension(int(d)) for d in order], z=kl, zmin=0, zmax=top, xgap=1,
-        ygap=1,
+        x=epochs.tolist(), y=[dimension(int(d)) for d in order], z=kl, zmin=0, zmax=top,
+        ygap=gaps[0], xgap=gaps[1],
         colorscale=theme.scale(mode), showscale=False,
         hovertemplate="%{y}, epoch %{x}<br>%{z:.3f} nats<extra></extra>",
     )  # fmt: skip

@@ -1,16 +1,13 @@
 """The page of curves: how KL, MI, NLL, AU and CU moved while the chosen runs trained."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
-import polars as pl
-from dash import MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
 
-from apps.explorer import cards, charts, panels
+from apps.explorer import cards, charts
 from apps.explorer import state as url
 from apps.explorer.redraw import redraw
 from apps.explorer.view import View
@@ -25,15 +22,14 @@ ESTIMATOR_DASH = "dot"
 
 
 def layout(view: View, state: url.State) -> Component:
-    """Six charts that share their runs, and one heat map per run."""
+    """Six charts that share their runs."""
     chosen = view.chosen(state.runs)
     return html.Div(
         [
             html.Div(html.Div(id="curve-legend"), className="toolbar"),
             html.Div([_chart(q) for q in CHARTS], className="charts", id="charts"),
-            html.Div(_heats(view, chosen), id="heat-columns"),
+            html.Div(cards.nothing(view, chosen), id="curves-empty"),
             dcc.Store(id="curves-drawn"),
-            dcc.Store(id="heat-shown", data=[r.id for r in chosen]),
         ],
         className="page",
     )
@@ -44,24 +40,11 @@ def _chart(quantity: str) -> Component:
     return cards.panel(f"{title}, {unit}", quantity, cards.graph(f"curve-{quantity}", "chart"))
 
 
-def _heats(view: View, chosen: Sequence[Run]) -> Component:
-    empty = cards.nothing(view, chosen)
-    title = html.H2(["KL per dimension", html.Span(id="heat-legend")])
-    return empty or html.Div([title, cards.columns([_heat_card(r) for r in chosen])])
-
-
-def _heat_card(run: Run) -> Component:
-    figure = cards.panel("", "kl_dimensions", cards.graph(cards.part("heat", run)))
-    head = html.Header(cards.heading(run, ""))
-    words = html.P(id=cards.part("heat-words", run), className="verdict")
-    return html.Article([head, figure, words, dcc.Store(id=cards.part("heat-drawn", run))])
-
-
 def figures_of(view: View, chosen: Sequence[Run], mode: str) -> list[go.Figure]:
     """One figure per quantity with a line per run and estimator."""
     x_title, names = _x_title(chosen), cards.run_names(chosen)
-    items = [r.info.get("items") for r in chosen if r.info.get("items")]
-    ceiling = math.log(items[0]) if items and len(set(items)) == 1 else None
+    ceilings = {views.information_ceiling(r) for r in chosen if r.epochs}
+    ceiling = ceilings.pop() if len(ceilings) == 1 else None
     return [
         charts.curves_figure(
             [
@@ -102,39 +85,6 @@ def _x_title(chosen: Sequence[Run]) -> str:
     )
 
 
-def heat(view: View, run_id: str, top: float, mode: str) -> tuple[go.Figure, str]:
-    """KL per dimension over the dumps of one run, from 0 to `top` nats, as picture and words."""
-    try:
-        table = view.dimensions(view.find(run_id))
-    except UserError as error:
-        return charts.note_figure(str(error), mode), ""
-    if _largest(table) is None:
-        return charts.note_figure("This posterior has no KL per dimension.", mode), ""
-    wide = table.pivot("epoch", index="dimension", values="kl").sort("dimension")
-    kl = wide.drop("dimension").to_numpy()
-    last = kl[:, -1]
-    order = (-last).argsort(kind="stable")
-    epochs = table["epoch"].unique().sort().to_numpy()
-    words = f"{(last > 0.01).sum()} of {len(last)} dimensions above 0.01 nats"
-    words += f"; the largest {last.max():.2f}."
-    return charts.dimensions_figure(kl[order], epochs, order, top, mode), words
-
-
-def heat_limit(view: View, chosen: Sequence[Run]) -> float:
-    """The largest KL of any dimension in any of the runs, in nats: one scale for all of them."""
-    largest = [0.1]
-    for run in chosen:
-        try:
-            largest.append(_largest(view.dimensions(run)) or 0.0)
-        except UserError:
-            continue
-    return max(largest)
-
-
-def _largest(table: pl.DataFrame) -> float | None:
-    return None if table.is_empty() else table["kl"].max()
-
-
 def register(app: Dash, view: View) -> None:
     """The page's callbacks."""
 
@@ -157,41 +107,11 @@ def register(app: Dash, view: View) -> None:
         return *changed, cards.run_legend(chosen), [f.layout.uirevision for f in figures]
 
     @app.callback(
-        Output("heat-columns", "children"),
-        Output("heat-shown", "data"),
+        Output("curves-empty", "children"),
         Output("charts", "hidden"),
         Input("view", "data"),
         Input("revision", "data"),
-        State("heat-shown", "data"),
     )
-    def show_heats(search: str, _revision: str, shown: list[str]) -> Any:
+    def show_empty(search: str, _revision: str) -> Any:
         chosen = view.chosen(url.State.parse(search).runs)
-        ids = [r.id for r in chosen]
-        same = ids and ids == shown
-        return (no_update if same else _heats(view, chosen)), ids, not chosen
-
-    @app.callback(
-        Output("heat-legend", "children"), Input("view", "data"), Input("revision", "data")
-    )
-    def show_heat_legend(search: str, _revision: str) -> Any:
-        top = heat_limit(view, view.chosen(url.State.parse(search).runs))
-        return cards.legend([html.Span(["0", html.I(className="scale"), f"{top:.2f} nats"])])
-
-    @app.callback(
-        Output({"type": "heat", "run": MATCH}, "figure"),
-        Output({"type": "heat-words", "run": MATCH}, "children"),
-        Output({"type": "heat-drawn", "run": MATCH}, "data"),
-        Input("view", "data"),
-        Input("revision", "data"),
-        Input("theme", "data"),
-        State({"type": "heat", "run": MATCH}, "id"),
-        State({"type": "heat-drawn", "run": MATCH}, "data"),
-    )
-    def show_heat(
-        search: str, _revision: str, mode: str, part: dict[str, str], drawn: str | None
-    ) -> Any:
-        top = heat_limit(view, view.chosen(url.State.parse(search).runs))
-        stamp = f"{panels.stamp(view, part['run'])} {top}"
-        if ctx.triggered_id == "revision" and stamp == drawn:
-            raise PreventUpdate
-        return *heat(view, part["run"], top, mode or "light"), stamp
+        return cards.nothing(view, chosen), not chosen

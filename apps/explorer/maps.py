@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from apps.explorer import theme
 from apps.explorer.text import safe
 from lab.look import DENSITY_LIMIT, PRIOR_RADII
+from lab.views import GAP_LIMIT
 
 SPHERE_RADII = (1.0,)
 SVG_LIMIT = 2_000  # points up to which a panel needs no WebGL context
@@ -51,6 +52,19 @@ def density_figure(x: np.ndarray, y: np.ndarray, density: np.ndarray, frame: Fra
         zmax=DENSITY_LIMIT * frame.scale,
         colorscale=theme.scale(frame.mode), showscale=False, zsmooth="best",
         hovertemplate="%{x:.2f}, %{y:.2f}<br>density %{z:.3f}<extra></extra>",
+    )  # fmt: skip
+    return go.Figure(heat, _map_layout(frame, dragmode="zoom"))
+
+
+def gap_figure(x: np.ndarray, y: np.ndarray, gap: np.ndarray, frame: Frame) -> go.Figure:
+    """Heat map of log q/p [y, x] in nats, the background colour at 0 and where it is NaN.
+
+    Colours end at ± `views.GAP_LIMIT` in every panel and at every epoch.
+    """
+    heat = go.Heatmap(
+        x=x.astype(np.float32), y=y.astype(np.float32), z=gap.astype(np.float32),
+        zmin=-GAP_LIMIT, zmax=GAP_LIMIT, colorscale=theme.diverging(frame.mode), showscale=False,
+        hovertemplate="%{x:.2f}, %{y:.2f}<br>log q/p %{z:.2f} nats<extra></extra>",
     )  # fmt: skip
     return go.Figure(heat, _map_layout(frame, dragmode="zoom"))
 

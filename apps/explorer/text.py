@@ -88,10 +88,63 @@ CAPTIONS = {
     "kl_dimensions": (
         "KL per dimension",
         "E KL(q(zᵢ | x) ‖ p(zᵢ)) in nats at each dump; dimensions sorted by their KL at the last "
-        "one.",
+        "one. One scale for all runs.",
         "A row that stays at the background colour is a collapsed dimension.",
         "Implicit posteriors are summarised by their mean and variance here, an approximation; "
         "the KL of a von Mises-Fisher posterior is no sum over dimensions.",
+    ),
+    "table": (
+        "A paper's table",
+        "The printed numbers, and beside them those of every evaluated run in this folder, each "
+        "with the name of its estimator: mean ± standard deviation over seeds (number of seeds), "
+        "below it the difference from the printed value. Bold is better than every other row on "
+        "the same corpus by Welch's t-test, p < 0.01; arrows say which end is better.",
+        "† another corpus or other settings than the paper's; ‡ fewer items or samples; § one "
+        "seed; ¶ doubtful in print. Point at a mark, or move to it with the tab key, for the "
+        "reason; all of them stand below the table.",
+        "Papers name different estimators alike. Compare only columns whose estimator the notes "
+        "give as the paper's, and no number with a †.",
+    ),
+    "units": (
+        "Kinds of units",
+        "One mark per dimension: the variance over sentences of its posterior mean against the "
+        "mean over sentences of its posterior variance, on the same axes for every run. Drag the "
+        "dotted lines, or the sliders above.",
+        "Active: the mean moves (Var μ ≥ 0.01, Burda et al.) and the posterior is narrow. Passive: "
+        "the prior for every sentence, which is collapse. Mixed: it moves, but is not narrow on "
+        "average: used by some sentences, or barely. Constant: the same posterior for every "
+        "sentence, but not the prior (Bonheme and Grzes 2023 for the first three).",
+        "Averages hide which sentences use a mixed unit. Implicit posteriors are summarised by "
+        "their moments; deterministic codes have variance 0; directions on a sphere are scaled by "
+        "D, so that a uniform one is passive.",
+    ),
+    "parts": (
+        "What the KL is made of",
+        "KL(q(z | x) ‖ p(z)) = mutual information + total correlation + Σᵢ KL(q(zᵢ) ‖ p(zᵢ)), "
+        "in nats at each dump; the dark line is their sum. The axis is the same for all runs of "
+        "one estimator.",
+        "Only the mutual information tells sentences apart. Total correlation and the marginals "
+        "together are what the aggregated posterior misses of the prior: holes.",
+        "None of the parts can be negative, their estimates can: such values hang hatched below 0 "
+        "and show the size of the error. With mutual information at its ceiling log N the total "
+        "correlation takes up the rest. Moment-matched parts are those of Gaussians with the "
+        "posteriors' moments.",
+    ),
+    "active_curve": (
+        "Active units over the threshold",
+        "How many dimensions have a Var μ of at least the threshold, for every threshold; the "
+        "conventional 0.01 is marked.",
+        "A long flat stretch around 0.01 means that the count does not depend on the choice.",
+        "It says nothing about holes, nor about how much a unit carries.",
+    ),
+    "cu_curve": (
+        "Consistent units over the threshold",
+        "How many dimensions have KL(p(zᵢ) ‖ q(zᵢ)) below the threshold, for every threshold; "
+        "DG-VAE's 0.03 is marked.",
+        "The further left a curve rises, the better the marginals match the prior.",
+        "Collapsed dimensions match too, and marginals do not show joint holes. Moment-matched "
+        "curves stand for Gaussians with the posteriors' moments; the count recorded from samples "
+        "may differ.",
     ),
     "path": (
         "Interpolation path",
@@ -101,12 +154,102 @@ CAPTIONS = {
         "The straight line is drawn in two of D dimensions; it may cross a hole that isn't "
         "visible here.",
     ),
+    "gap": (
+        "Density gap",
+        "log q(z) − log p(z) in nats on two dimensions, q the aggregated posterior of the dumped "
+        "items, p the prior. Colours end at ± 3 nats (q a twentieth of p, or twenty times) in "
+        "every panel and at every epoch; blank where both densities are below 0.001.",
+        "Blue: the prior goes there and q hardly does, a hole. Orange: q is denser than the prior. "
+        "A collapsed or a consistent run is blank. Rings are the listed holes, the cross is the "
+        "place looked at. Click anywhere to decode there.",
+        "A hole of all D dimensions may lie where these two show none: rings often do. q of "
+        "samples, directions and deterministic codes is smoothed here, which blurs small holes.",
+    ),
+    "holes": (
+        "Holes of the latent space",
+        "Seeded prior draws by their gap log q(z) − log p(z) in all D dimensions, q the mixture "
+        "over all dumped items, most negative first; below −2.3 nats (q a tenth of p) is a hole. "
+        "Draws near a listed one are left out. |z| is the draw's length, σ its distance from the "
+        "nearest posterior in that one's standard deviations (of directions, degrees). Fresh: how "
+        "many fresh draws of q have a gap as low, under half of the items, drawn from the other.",
+        "Click a row to see the place in every run: draws are the same for all runs of one D. "
+        "σ is about √D within a posterior.",
+        "A finite number of items leaves holes of its own: with narrow posteriors in many "
+        "dimensions every new code is far from all others. Where fresh draws of q itself fall in "
+        "holes as often as the prior does, the holes say nothing; the excess does. Posteriors "
+        "known by samples are read as Gaussians of the same mean and variance.",
+    ),
+    "place": (
+        "The place",
+        "log q and log p of the whole code, in all D dimensions. A click fixes two of them; the "
+        "others are those of the code nearest in these two, zeros, or those of a prior draw. "
+        "Texts: the decoder's most probable words, then four draws, of at most 60 words. "
+        "Sentences: the dumped items whose posteriors are nearest.",
+        "Where the gap is well below 0 the decoder is asked about codes it never saw in training. "
+        "σ is the distance in the posterior's own standard deviations, |z − μ| from its centre.",
+        "The model is the one of the best epoch, whichever epoch the map shows. How the other "
+        "coordinates are filled decides much: compare the choices.",
+    ),
+    "said": (
+        "What is said inside and outside of holes",
+        "The most probable text at the 100 prior draws of lowest gap and at the 100 of highest, "
+        "scored by a 5-gram model (modified Kneser-Ney) of the dumped sentences: mean log "
+        "probability per word ± one standard error.",
+        "Higher is more fluent. Holes hurt where the first line lies several standard errors below "
+        "the second.",
+        "Short and common texts score well: a decoder that ignores its code is as fluent in holes. "
+        "Where every draw lies in a hole, the second line is the least deep of them.",
+    ),
     "rouge": (
         "Rouge-L along the path",
         "Mean of the F1 of Rouge-L against A and against B at each step (DG-VAE, eq. 14).",
         "A smooth latent space keeps words of both ends on the way; a dip in the middle is text "
         "that is like neither.",
         "It counts words in common, not meaning: fluent paraphrases score low.",
+    ),
+    "posterior": (
+        "Posterior of one sentence",
+        "q(z | x) over the aggregated posterior, on two dimensions: ellipses at one and two standard "
+        "deviations of a diagonal Gaussian, 40 draws, the mean as a cross; rings are the means of "
+        "the nearest sentences below. Implicit posteriors have draws alone, deterministic codes one "
+        "point; draws on a sphere are projected onto it.",
+        "An ellipse as wide as the prior (radius 1) carries nothing of the sentence: collapse. Many "
+        "small ellipses with pale gaps between them are holes.",
+        "Two sentences that overlap here may lie apart in the other dimensions.",
+    ),
+    "posterior_said": (
+        "Decoded posterior",
+        "What the run says at the posterior's mean μ and at its first draws, numbered on the map: "
+        "the most probable words, then a sample.",
+        "An active, smooth model says much the same at every draw, near the sentence itself; a "
+        "collapsed one says the same for every sentence. Grey repeats a line above.",
+        "Only the checkpoint's epoch decodes; other epochs have no decoder any more.",
+    ),
+    "item_kl": (
+        "KL of one sentence",
+        "KL(q(zᵢ | x) ‖ p(zᵢ)) in nats in the dimensions where it is largest; the tick is the mean "
+        "over the dumped sentences. Implicit posteriors by their mean and variance.",
+        "No bars: this sentence is collapsed. Bars far beyond the ticks: it is unusual.",
+        "The sum over dimensions is exact for diagonal Gaussians alone.",
+    ),
+    "posterior_neighbours": (
+        "Nearest sentences",
+        "By KL, symmetrised: (KL(q ‖ q') + KL(q' ‖ q)) / 2 in nats; by the 2-Wasserstein distance, "
+        "that is the Euclidean one of [μ, σ]; or by the distance of the means. All D dimensions, "
+        "closed forms; implicit posteriors by their mean and variance. “Was” is the rank in the dump "
+        "compared with; the grey ones were near there and no longer are.",
+        "Neighbours, unlike coordinates, compare across runs, whose spaces may be turned. Overlap is "
+        "the Jaccard index: 1 the same neighbours, 0 none in common.",
+        "A collapsed run has neighbours too, but they are noise: look at the distances.",
+    ),
+    "moved": (
+        "Moved most",
+        "The dumped sentences whose nearest neighbours changed most between the two dumps: least "
+        "overlap first, then the mean rank that the neighbours before “went to”. Of more than 2,000 "
+        "sentences a random 2,000, among themselves.",
+        "An average overlap near chance means that the two know nothing in common; between late "
+        "epochs of a settled run it nears 1.",
+        "Ties among the first are common where overlap is 0; with few neighbours it is coarse.",
     ),
 }
 

@@ -16,6 +16,7 @@ from lab import views
 from lab.errors import UserError
 from lab.runs import Latents, Run, list_runs
 from lab.runs.layout import fields_file, latents_file
+from lab.tables.evaluations import evaluation_file
 
 SHOWN_BY_DEFAULT = 5
 GRID_POINTS = 160
@@ -63,7 +64,9 @@ class View:
         self.refresh()
 
     def refresh(self) -> str:
-        """The folder's revision, listed anew if a run.json changed or a training process ended."""
+        """The folder's revision, listed anew if a run or its evaluation changed, or if a training
+        process ended.
+        """
         alive = tuple((r.id, r.status) for r in self.listing.runs if r.info["status"] == "running")
         seen = (self._fingerprint(), alive)
         if seen != self._seen:
@@ -189,8 +192,13 @@ class View:
         return run.id, epoch, stamp
 
     def _fingerprint(self) -> tuple[object, ...]:
+        described = [
+            path
+            for run in self.root.rglob("run.json")
+            for path in (run, evaluation_file(run.parent))
+        ]
         stamps = []
-        for path in self.root.rglob("run.json"):
+        for path in described:
             try:
                 stamps.append((str(path), path.stat().st_mtime_ns))
             except OSError:

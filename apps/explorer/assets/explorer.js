@@ -54,6 +54,7 @@
 
     const functions = {
         pick,
+        write,
 
         // The grid hands over whole rows, or ids when the server chose them.
         tick(rows, all) {

@@ -1,0 +1,261 @@
+"""The page of one sentence: its posterior, what is said from it, its neighbours, what moved."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import (
+    ALL,
+    MATCH,
+    ClientsideFunction,
+    Dash,
+    Input,
+    Output,
+    State,
+    ctx,
+    dcc,
+    html,
+    no_update,
+    set_props,
+)
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from apps.explorer import cards, neighbours, panels, sentence_column, sentence_panels, text
+from apps.explorer import state as url
+from apps.explorer.ellipse import posterior_draws, posterior_traces
+from apps.explorer.interpolation import suggestions
+from apps.explorer.neighbours import Posteriors
+from apps.explorer.redraw import redraw
+from apps.explorer.view import View
+from lab.runs import Run
+
+__all__ = ["TITLE", "layout", "posterior_draws", "posterior_traces", "register"]
+
+TITLE = "Sentence"
+AXES = 8
+
+
+def layout(view: View, state: url.State) -> Component:
+    """Search box and choices, then one column per run."""
+    chosen = view.chosen(state.runs)
+    return html.Div(
+        [
+            html.Div(_controls(view, state, chosen), className="toolbar"),
+            html.Div(id="sentence-words"),
+            html.Div(_columns(view, chosen), id="sentence-columns"),
+            dcc.Store(id="sentence-shown", data=[r.id for r in chosen]),
+            dcc.Store(id="sentence-found"),
+        ],
+        className="page",
+    )
+
+
+def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Component]:
+    distances = [{"value": k, "label": n} for k, n in sentence_panels.NAMES.items()]
+    counts = [{"value": str(k), "label": str(k)} for k in url.NEIGHBOURS]
+    axes = [{"value": f"a{i + 1}", "label": text.rank(i)} for i in range(AXES)]
+    axes += [
+        {"value": name, "label": text.dimension(int(name[1:]) - 1)}
+        for name in dict.fromkeys((state.x, state.y))
+        if name[0] == "z" or int(name[1:]) > AXES
+    ]
+    box = dmc.Autocomplete(
+        id="sentence-item", value="", debounce=400, size="sm", data=[], maxDropdownHeight=320,
+        placeholder="search the dumped sentences", filter={"function": "keepAll"},
+    )  # fmt: skip
+    epoch = "" if state.epoch is None else str(state.epoch)
+    return [
+        html.Label([html.Span("Sentence"), box], className="control sentence"),
+        cards.control("Distance", _select("sentence-near", distances, state.near, 124)),
+        cards.control("Nearest", _select("sentence-k", counts, str(state.k), 68)),
+        cards.control("At", _select("sentence-epoch", epochs(chosen), epoch, 112)),
+        cards.control(
+            "against", _select("sentence-against", others(view, chosen), state.against, 156)
+        ),
+        cards.control("Across", _select("sentence-x", axes, state.x, 150)),
+        cards.control("Up", _select("sentence-y", axes, state.y, 150)),
+    ]
+
+
+def _select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
+    return dmc.Select(
+        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
+        checkIconPosition="right", maxDropdownHeight=360,
+        comboboxProps={"width": max(width, 150), "position": "bottom-start"},
+    )  # fmt: skip
+
+
+def epochs(chosen: Sequence[Run]) -> list[dict[str, str]]:
+    """The dumps of any run as choices; "" is the last one of each."""
+    return [{"value": "", "label": "last dump"}, *_dumps(chosen, "")]
+
+
+def others(view: View, chosen: Sequence[Run]) -> list[dict[str, Any]]:
+    """What neighbours can be compared against: another dump of the same run, or another run."""
+    usual = [
+        {"value": "before", "label": "the dump before"},
+        {"value": "first", "label": "the first dump"},
+    ]
+    runs = [
+        {"value": f"r{run.id}", "label": name}
+        for run, name in zip(chosen, cards.run_names(chosen), strict=True)
+        if run.epochs
+    ]
+    groups = [("Same run", [*usual, *_dumps(chosen, "e")]), ("Another run", runs)]
+    return [{"group": name, "items": items} for name, items in groups if items]
+
+
+def _dumps(chosen: Sequence[Run], prefix: str) -> list[dict[str, str]]:
+    names = {epoch: run.time(epoch) for run in chosen for epoch in run.epochs}
+    return [{"value": f"{prefix}{e}", "label": names[e]} for e in sorted(names)]
+
+
+def _columns(view: View, chosen: Sequence[Run]) -> Component:
+    empty = cards.nothing(view, chosen)
+    if empty:
+        return empty
+    made = cards.columns([_card(run) for run in chosen])
+    made.className = "columns sentences"
+    return made
+
+
+def _card(run: Run) -> Component:
+    def part(kind: str) -> dict[str, str]:
+        return cards.part(f"sentence-{kind}", run)
+
+    def words(kind: str) -> Component:
+        return dcc.Loading(
+            html.Div(id=part(kind)), delay_show=400, type="dot", color="var(--accent)"
+        )
+
+    head = html.Div([html.Div(id=part("facts")), cards.graph(part("kl"), "chart")])
+    return html.Article(
+        [
+            html.Header(id=part("head")),
+            cards.panel("Posterior over q(z)", "posterior", cards.graph(part("map"))),
+            cards.panel("KL to the prior", "item_kl", head),
+            cards.panel("Decoded", "posterior_said", words("said")),
+            cards.panel("Nearest sentences", "posterior_neighbours", words("near")),
+            cards.panel("Moved most", "moved", words("moved")),
+            dcc.Store(id=part("drawn")),
+        ]
+    )
+
+
+def register(app: Dash, view: View) -> None:
+    """The page's callbacks."""
+    posteriors = Posteriors(view)
+    _register_toolbar(app, view)
+    _register_columns(app, posteriors)
+
+    @app.callback(
+        Output("sentence-columns", "children"),
+        Output("sentence-shown", "data"),
+        Output("sentence-epoch", "data"),
+        Output("sentence-against", "data"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        State("sentence-shown", "data"),
+        prevent_initial_call=True,
+    )
+    def show_columns(search: str, _revision: str, shown: list[str]) -> Any:
+        chosen = view.chosen(url.State.parse(search).runs)
+        ids = [r.id for r in chosen]
+        same = ids and ids == shown
+        columns = (no_update, no_update) if same else (_columns(view, chosen), ids)
+        return *columns, epochs(chosen), others(view, chosen)
+
+    @app.callback(
+        Output("sentence-words", "children"), Input("view", "data"), Input("revision", "data")
+    )
+    def show_item(search: str, _revision: str) -> Component | None:
+        return sentence_column.item_words(view, url.State.parse(search))
+
+
+def _register_columns(app: Dash, posteriors: Posteriors) -> None:
+    @app.callback(
+        Output({"type": "sentence-map", "run": MATCH}, "figure"),
+        Output({"type": "sentence-head", "run": MATCH}, "children"),
+        Output({"type": "sentence-facts", "run": MATCH}, "children"),
+        Output({"type": "sentence-kl", "run": MATCH}, "figure"),
+        Output({"type": "sentence-drawn", "run": MATCH}, "data"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        Input("theme", "data"),
+        State({"type": "sentence-drawn", "run": MATCH}, "id"),
+        State({"type": "sentence-drawn", "run": MATCH}, "data"),
+    )
+    def show_picture(
+        search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any
+    ) -> Any:
+        stamp, axes = panels.stamp(posteriors.view, part["run"]), None
+        if drawn:
+            known, axes = drawn
+            if ctx.triggered_id == "revision" and stamp == known:
+                raise PreventUpdate
+        figure, *rest = sentence_column.picture_column(
+            posteriors, url.State.parse(search), part["run"], mode or "light"
+        )
+        return redraw(figure, axes), *rest, [stamp, figure.layout.uirevision]
+
+    makers = {
+        "near": sentence_column.near_column,
+        "moved": sentence_column.moved_column,
+        "said": sentence_column.said_column,
+    }
+    for name, make in makers.items():
+        _register_words(app, posteriors, name, make)
+
+
+def _register_words(
+    app: Dash,
+    posteriors: Posteriors,
+    name: str,
+    make: Callable[[Posteriors, url.State, str], Component],
+) -> None:
+    @app.callback(
+        Output({"type": f"sentence-{name}", "run": MATCH}, "children"),
+        Input({"type": "sentence-drawn", "run": MATCH}, "data"),
+        State("view", "data"),
+        State({"type": "sentence-drawn", "run": MATCH}, "id"),
+        prevent_initial_call=True,
+    )
+    def show(_drawn: Any, search: str, part: dict[str, str]) -> Component:
+        return make(posteriors, url.State.parse(search), part["run"])
+
+
+def _register_toolbar(app: Dash, view: View) -> None:
+    @app.callback(
+        Output("sentence-item", "data"), Input("sentence-item", "value"), State("view", "data")
+    )
+    def suggest(typed: str, search: str) -> list[str]:
+        return suggestions(view, url.State.parse(search), typed or "")
+
+    @app.callback(
+        Output("sentence-found", "data"),
+        Input("sentence-item", "value"),
+        State("view", "data"),
+        prevent_initial_call=True,
+    )
+    def find_typed(typed: str, search: str) -> Any:
+        item = neighbours.named(view, url.State.parse(search), typed) if typed else None
+        if item is None:
+            return no_update
+        # Set from here, as the box is itself the input: it is empty for the next search.
+        set_props("sentence-item", {"value": ""})
+        return {"item": str(item)}
+
+    app.clientside_callback(
+        ClientsideFunction("sentence", "choose"),
+        Output("view", "data", allow_duplicate=True),
+        Input("sentence-near", "value"),
+        Input("sentence-k", "value"),
+        Input("sentence-epoch", "value"),
+        Input("sentence-against", "value"),
+        Input("sentence-x", "value"),
+        Input("sentence-y", "value"),
+        Input("sentence-found", "data"),
+        Input({"type": "sentence-go", "run": ALL, "place": ALL, "item": ALL}, "n_clicks"),
+        prevent_initial_call=True,
+    )
