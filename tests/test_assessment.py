@@ -107,7 +107,7 @@ def test_curves_pass_through_the_counts_that_are_reported(evaluated):
 def test_sentences_and_paths_are_kept_to_be_read(evaluated):
     for content in evaluated.values():
         kinds = {e["kind"]: e["content"] for e in content["examples"]}
-        assert {"path", "neighbours", "greedy sample", "sampled sample"} == kinds.keys()
+        assert {"path", "neighbours", "greedy", "sampled"} == kinds.keys()
         path = kinds["path"]
         assert len(path["texts"]) == len(path["weights"]) == 11
         assert len(path["a"].split()) == len(path["b"].split())
@@ -216,7 +216,7 @@ def test_what_was_measured_can_be_read_without_its_texts_being_markup(runs, eval
     assert "| neg\\_elbo | exact |" in text
     assert "## Not measured" in text and "## Nearest training sentences" in text
     hostile = evaluated["vae(anneal=1)"] | {
-        "examples": [{"kind": "greedy sample", "content": {"text": "<b>|*x*"}}]
+        "examples": [{"kind": "greedy", "content": {"text": "<b>|*x*"}}]
     }
     assert "\\<b>\\|\\*x\\*" in markdown(run, hostile)
 

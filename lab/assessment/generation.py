@@ -28,7 +28,7 @@ def generated(a: Subject) -> Found:
     for decoding in ("greedy", "sampled"):
         a.progress(f"{decoding} text")
         texts = a.generator.sample(a.budget.sentences, seed=0, greedy=decoding == "greedy")
-        yield from (Example(f"{decoding} sample", {"text": text}) for text in texts[:SHOWN])
+        yield from (Example(decoding, {"text": text}) for text in texts[:SHOWN])
         sentences = _words(texts)
         yield from _five_grams(a, decoding, sentences, train, test)
         yield from _lstm(a, decoding, sentences, test)

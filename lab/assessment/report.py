@@ -7,7 +7,12 @@ from typing import Any
 from lab.runs import Run
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\|*_<`#[]"})
-HEADS = {"path": "Paths between two sentences", "neighbours": "Nearest training sentences"}
+HEADS = {
+    "greedy": "Greedy texts from the prior",
+    "sampled": "Sampled texts from the prior",
+    "path": "Paths between two sentences",
+    "neighbours": "Nearest training sentences",
+}
 
 
 def markdown(run: Run, content: dict[str, Any]) -> str:
@@ -21,7 +26,7 @@ def markdown(run: Run, content: dict[str, Any]) -> str:
     if content["missing"]:
         lines += ["", "## Not measured", "", *map(_gap, content["missing"])]
     for kind, members in groupby(content["examples"], lambda e: e["kind"]):
-        lines += ["", f"## {HEADS.get(kind, f'{kind.capitalize()}s from the prior')}", ""]
+        lines += ["", f"## {HEADS[kind]}", ""]
         lines += [line for e in members for line in EXAMPLES.get(kind, _sample)(e["content"])]
     return "\n".join(lines) + "\n"
 
