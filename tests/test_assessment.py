@@ -7,8 +7,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from lab.assessment import FILE, Figure, Missing
+from lab.assessment import EXPECTED, FILE, Figure, Missing
 from lab.assessment.paths import _of_one_length
 from lab.assessment.report import markdown
 from lab.backbones import build_model
@@ -17,14 +18,14 @@ from lab.evaluation import encode
 from lab.methods import parse
 from lab.runs import list_runs, open_run
 
-SMALL = ("--epochs", "1", "--limit", "80", "--hidden", "8", "--embedding", "8", "--latent", "3")
+SMALL = ("--epochs", "1", "--limit", "120", "--hidden", "8", "--embedding", "8", "--latent", "3")
 QUICK = ("--samples", "4", "--items", "20", "--sentences", "40", "--pairs", "3")
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
-    for spec in ("vae(anneal=1)", "ivae", "ae"):
+    for spec in ("vae(anneal=1)", "ivae", "ae", "vmf_vae", "rae"):
         assert main(["train", "grammar", spec, *SMALL, "--runs", str(root), "--quiet"]) == 0
     return root
 
@@ -45,7 +46,8 @@ def test_every_family_is_evaluated_with_its_own_estimators(evaluated):
     assert {("kl", "dual"), ("kl", "moment"), ("ppl", "dual")} <= implicit.keys()
     assert {k for k in point if k[0] in ("nll", "ppl")} == {("nll", "kernel"), ("ppl", "kernel")}
     assert not {q for q, _ in point} & {"kl", "mi"}
-    assert {("prior_ll", "iw"), ("post_ll", "draws")} <= implicit.keys()
+    assert {("prior_ll", "iw"), ("post_ll", "draws"), ("au", "samples")} <= implicit.keys()
+    assert {("aggregated_kl", "dual"), ("kn5_reverse_ppl", "sampled")} <= implicit.keys()
     assert point["post_ll", "exact"]["value"] < 0
     assert ("two_sample_auc", "classifier") in point.keys() & implicit.keys()
 
@@ -86,7 +88,7 @@ def test_what_a_run_has_not_got_is_said_with_its_reason(evaluated):
     assert missing["cu"] == "counted of Gaussian and implicit posteriors only"
     assert "--gpt2" in missing["gpt2_forward_ppl"]
     assert "--embeddings" in missing["pearson"]
-    assert "density" in {m["quantity"]: m["why"] for m in evaluated["ivae"]["missing"]}["hole_mass"]
+    assert "diagonal" in {m["quantity"]: m["why"] for m in evaluated["ivae"]["missing"]}["hole_mass"]
 
 
 def test_the_parts_of_the_kl_add_up_exactly(evaluated):
@@ -124,15 +126,30 @@ def test_pairs_are_disjoint_rows_of_one_length():
 def test_labels_of_two_classes_are_scored_along_paths(evaluated):
     found = values(evaluated["vae(anneal=1)"])
     for way in ("0 to 0", "0 to 1", "1 to 1"):
-        curve = found[f"classifier_score ({way})", "code"]["detail"]["curve"]
-        assert len(curve) == 11 and all(0 <= score <= 1 for score in curve)
+        detail = found["classifier_score", f"code, {way}"]["detail"]
+        assert len(detail["curve"]) == 11 and all(0 <= score <= 1 for score in detail["curve"])
+        assert detail["scored"] == detail["texts"] == 33
+
+
+def test_what_a_family_has_not_got_is_a_gap_and_never_silence(evaluated):
+    for content in evaluated.values():
+        named = {r["quantity"] for r in content["records"] + content["missing"]}
+        assert named >= set(EXPECTED)
+    sphere = {m["quantity"] for m in evaluated["vmf_vae"]["missing"]}
+    assert {"total_correlation", "hole_mass", "nearest_posterior"} <= sphere
+    fitted = {m["quantity"]: m["why"] for m in evaluated["rae"]["missing"]}
+    assert fitted["prior_ll"] == "no prior to draw from" and "two_sample_auc" in fitted
 
 
 def test_labels_are_classified_as_far_as_there_are_enough(evaluated):
     content = evaluated["vae(anneal=1)"]
     gaps = {(m["quantity"], m["estimator"]) for m in content["missing"]}
-    assert gaps >= {("accuracy@100", "linear"), ("accuracy@10000", "mlp")}
-    assert not [r for r in content["records"] if r["quantity"] == "accuracy"]
+    assert gaps >= {("accuracy@500", "linear"), ("accuracy@10000", "mlp")}
+    found = [r for r in content["records"] if r["quantity"] == "accuracy"]
+    assert {r["estimator"] for r in found} == {"linear", "mlp"}
+    for record in found:
+        assert record["detail"]["labels"] == 100 and record["n"] == 1000
+        assert 0 < record["value"] < 100
 
 
 def test_tables_are_written_from_evaluations(runs, evaluated, tmp_path):
@@ -188,6 +205,57 @@ def test_one_damaged_run_does_not_stop_the_others(runs, tmp_path, capsys):
     assert (whole.folder / FILE).exists()
 
 
+def test_a_model_that_diverged_does_not_stop_the_others_either(runs, tmp_path, capsys):
+    for run in list_runs(runs)[0]:
+        if run.spec in ("ae", "vae(anneal=1)"):
+            shutil.copytree(run.folder, tmp_path / run.spec)
+    path = tmp_path / "vae(anneal=1)" / "checkpoints" / "best.safetensors"
+    weights = {name: 1e30 * value for name, value in load_file(path).items()}
+    save_file(weights, path)
+    assert main(["evaluate", str(tmp_path), *QUICK]) == 1
+    assert "of no use" in capsys.readouterr().out
+
+
+def test_runs_that_are_not_evaluated_are_named(runs, tmp_path, capsys):
+    for name, changes in (("foreign", {"format": 99}), ("begun", {"status": "stopped"})):
+        folder = shutil.copytree(list_runs(runs)[0][0].folder, tmp_path / name)
+        info = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps(info | changes))
+    assert main(["evaluate", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "foreign/run.json: format version 99" in told and "skipped begun: stopped" in told
+
+
+def test_an_imported_run_is_refused_in_words(tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", mean=np.eye(4))
+    assert main(["import", str(tmp_path / "x.npz"), "--runs", str(tmp_path / "runs")]) == 0
+    (run,) = list_runs(tmp_path / "runs")[0]
+    assert main(["evaluate", str(run.folder), "--corpus", str(tmp_path)]) == 2
+    assert "not a text run trained here" in capsys.readouterr().err
+
+
+def test_one_sentence_and_one_item_leave_gaps_and_no_nan(runs, tmp_path):
+    run = next(r for r in list_runs(runs)[0] if r.spec == "vae(anneal=1)")
+    folder = shutil.copytree(run.folder, tmp_path / "vae")
+    few = ("--samples", "2", "--items", "1", "--sentences", "1", "--pairs", "1")
+    assert main(["evaluate", str(folder), *few]) == 0
+    content = json.loads((folder / FILE).read_text(), parse_constant=pytest.fail)
+    assert "self_bleu_4" in {m["quantity"] for m in content["missing"]}
+
+
+def test_critics_judge_what_a_run_says(runs, tmp_path):
+    run = next(r for r in list_runs(runs)[0] if r.spec == "ae")
+    folder = shutil.copytree(run.folder, tmp_path / "ae")
+    options = (*QUICK[:4], "--sentences", "120", "--pairs", "1", "--critic-epochs", "1")
+    assert main(["evaluate", str(folder), *options, "--gpt2", str(tmp_path)]) == 0
+    content = json.loads((folder / FILE).read_text())
+    found, words = values(content), run.info["corpus"]["splits"]["test"]["words"]
+    assert found["lstm_reverse_ppl", "sampled"]["detail"]["tokens"] == words
+    assert found["lstm_forward_ppl", "greedy"]["detail"]["tokens"] != words
+    (gap, *_) = [m for m in content["missing"] if m["quantity"] == "gpt2_forward_ppl"]
+    assert "config.json" in gap["why"]
+
+
 def test_resuming_leaves_alone_what_the_same_settings_have_given(runs, evaluated, tmp_path):
     run = next(r for r in list_runs(runs)[0] if r.spec == "ae")
     folder = shutil.copytree(run.folder, tmp_path / "ae")
@@ -236,7 +304,8 @@ def test_a_language_model_has_its_likelihood_and_no_latent_figures(tmp_path):
     (run,) = list_runs(tmp_path)[0]
     assert main(["evaluate", str(run.folder), *QUICK]) == 0
     found = values(json.loads((open_run(run.folder).folder / FILE).read_text()))
-    assert {("nll", "iw"), ("rec", "exact")} <= found.keys()
+    assert found["nll", "exact"]["value"] == found["rec", "exact"]["value"]
+    assert found["ppl", "exact"]["n"] == 1000
 
 
 def test_a_figure_and_a_gap_are_plain_records():

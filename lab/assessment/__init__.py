@@ -3,10 +3,12 @@ read.
 """
 
 import json
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from lab.assessment.records import Budget, Example, Figure, Found, Missing
 from lab.assessment.report import markdown
 from lab.assessment.subject import Subject
 from lab.errors import UserError
+from lab.evaluation import Diverged
 from lab.experiment import text_corpus
 from lab.runs import Run, list_runs, open_run
 from lab.runs.layout import replace, run_file, write_json
@@ -24,6 +27,18 @@ from lab.runs.layout import replace, run_file, write_json
 __all__ = ["FILE", "Budget", "Example", "Figure", "Missing", "Subject", "evaluate_runs", "line"]
 
 FORMAT = 1
+EXPECTED = (
+    "rec", "neg_elbo", "nll", "ppl", "kl", "mi", "aggregated_kl", "total_correlation",
+    "marginal_kl", "au", "cu", "prior_ll", "post_ll", "hole_mass", "two_sample_auc",
+    "nearest_posterior", "rouge_l",
+)  # fmt: skip
+FAMILIES = {
+    "none": "language models",
+    "point": "deterministic codes",
+    "samples": "posteriors without a density",
+    "gaussian": "Gaussian posteriors",
+    "vmf": "posteriors on a sphere",
+}
 FILE = "evaluation.json"
 READABLE = "evaluation.md"
 
@@ -50,13 +65,16 @@ def evaluate(subject: Subject) -> dict[str, Any]:
     for name, part in PARTS.items():
         subject.progress(name)
         found += part(subject)
+    held = {f.quantity for f in found if not isinstance(f, Example)}
+    family = FAMILIES[subject.model.head.family]
+    found += [Missing(q, f"{family} have none") for q in EXPECTED if q not in held]
     content = {
         "format": FORMAT,
         "split": "test",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "epoch": subject.run.best_epoch,
         "settings": asdict(subject.budget),
-        "records": [asdict(f) for f in found if isinstance(f, Figure)],
+        "records": [_record(f) for f in found if isinstance(f, Figure)],
         "missing": [asdict(m) for m in found if isinstance(m, Missing)],
         "examples": [asdict(e) for e in found if isinstance(e, Example)],
     }
@@ -64,6 +82,12 @@ def evaluate(subject: Subject) -> dict[str, Any]:
     replace(folder / READABLE, lambda path: path.write_text(text, encoding="utf-8"))
     write_json(folder / FILE, content)
     return content
+
+
+def _record(figure: Figure) -> dict[str, Any]:
+    """JSON has no NaN: an error that one item cannot give is left out."""
+    error = figure.stderr
+    return asdict(figure) | {"stderr": error if error is not None and isfinite(error) else None}
 
 
 def evaluate_runs(options: Namespace) -> list[dict[str, Any]]:
@@ -89,6 +113,8 @@ def _report(
 ) -> dict[str, Any]:
     about = {"run": str(run.folder)}
     try:
+        if not _trained_here(run):
+            raise UserError(f"{run.id}: not a text run trained here, so it cannot be evaluated")
         if options.resume and (content := _earlier(run, budget)):
             return about | content
         corpus = text_corpus(run, options.data, options.corpus)
@@ -96,6 +122,8 @@ def _report(
         return about | evaluate(Subject(run, corpus, budget, tell))
     except UserError as error:
         return about | {"error": str(error)}
+    except Diverged as error:
+        return about | {"error": f"{run.id}: {error}; its model is of no use"}
 
 
 def _earlier(run: Run, budget: Budget) -> dict[str, Any] | None:
@@ -124,13 +152,21 @@ def _budget(options: Namespace) -> Budget:
 def _runs(folder: Path) -> Iterable[Run]:
     if run_file(folder).exists():
         return [open_run(folder)]
-    return [
-        r
-        for r in list_runs(folder)[0]
-        if r.status == "finished"
-        and "training" in r.info.get("settings", {})
-        and "fingerprint" in r.info["corpus"]
-    ]
+    runs, problems = list_runs(folder)
+    for problem in problems:
+        print(f"skipped {problem}", file=sys.stderr)
+    trained = [run for run in runs if _trained_here(run)]
+    for run in trained:
+        if run.status != "finished":
+            print(
+                f"skipped {run.id}: {run.status}; name its folder to evaluate it", file=sys.stderr
+            )
+    return [run for run in trained if run.status == "finished"]
+
+
+def _trained_here(run: Run) -> bool:
+    """Whether it is a text run of the lab's own: not an imported one, not a toy."""
+    return "training" in run.info.get("settings", {}) and "fingerprint" in run.info["corpus"]
 
 
 def line(report: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """What sentences decoded from the prior are worth (spec 3.9)."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 
 from lab import metrics
@@ -40,7 +39,10 @@ def generated(a: Subject) -> Found:
                 yield Missing(f"distinct_{n}", str(error), decoding)
                 continue
             yield Figure(f"distinct_{n}", decoding, found.value, found.n)
-        yield figure_of("self_bleu_4", decoding, metrics.self_bleu(sentences))
+        try:
+            yield figure_of("self_bleu_4", decoding, metrics.self_bleu(sentences))
+        except ValueError as error:
+            yield Missing("self_bleu_4", str(error), decoding)
 
 
 def _five_grams(
@@ -66,8 +68,7 @@ def _perplexities(
     empty, count = sum(not sentence for sentence in sentences), len(sentences)
     for name, p in zip(names, found, strict=True):
         detail = {"tokens": p.tokens, "fitted": p.fitted, "empty": empty}
-        error = p.stderr if math.isfinite(p.stderr) else None
-        yield Figure(name, estimator, p.value, count, error, detail)
+        yield Figure(name, estimator, p.value, count, p.stderr, detail)
 
 
 def _words(texts: Iterable[str]) -> list[list[str]]:
@@ -109,5 +110,4 @@ def _gpt2(a: Subject, decoding: str, texts: Sequence[str]) -> Found:
             continue
         p, words = found.by_piece, found.by_word
         detail = {"tokens": p.tokens, "by_word": words.value, "words": words.tokens}
-        error = p.stderr if math.isfinite(p.stderr) else None
-        yield Figure(GPT2, estimator, p.value, len(texts), error, detail)
+        yield Figure(GPT2, estimator, p.value, len(texts), p.stderr, detail)

@@ -15,6 +15,7 @@ ACTIVE = (0.001, 0.003, 0.01, 0.03, 0.1)
 def minibatch_information(a: Subject) -> Found:
     """The older estimate of MI, within batches of sentences of like length (spec 3.3)."""
     if a.latents is None or a.latents.family != "gaussian":
+        yield Missing("mi", "of Gaussian posteriors only", "batch")
         return
     order = np.argsort(a.corpus.splits["test"].lengths, kind="stable")
     mean, log_variance = a.latents.mean[order], a.latents.log_variance[order]
@@ -28,27 +29,26 @@ def marginals(a: Subject) -> Found:
         return
     record = a.passed[1]
     value = record["aggregated_kl"] - record["total_correlation"]
-    per_dimension = metrics.gaussian_kl(a.latents.mean, a.latents.log_variance).mean(0)
+    per_dimension = metrics.gaussian_kl(a.measured.mean, a.measured.log_variance).mean(0)
     detail = {"kl_per_dimension": per_dimension.round(5).tolist()}
-    yield Figure("marginal_kl", "whole", value, len(a.rows), detail=detail)
+    yield Figure("marginal_kl", "whole", value, len(a.measured), detail=detail)
 
 
 def units(a: Subject) -> Found:
     """Active and consistent units, each with its curve over thresholds."""
-    record, count = a.passed[1], len(a.rows)
     if a.latents is None:
-        yield from (Missing(name, "no latent code") for name in ("au", "cu"))
         return
-    matched = as_gaussians(a.latents)
+    record, count, matched = a.passed[1], len(a.measured), as_gaussians(a.measured)
     unit = a.latents.dimensions if a.latents.family == "vmf" else 1.0
     active = metrics.active_unit_curve(unit * metrics.variance_of_means(matched.mean), ACTIVE)
-    yield Figure("au", "exact", record["au"], count, detail=_curve(ACTIVE, active))
+    by = "samples" if a.latents.family == "samples" else "exact"
+    yield Figure("au", by, record["au"], count, detail=_curve(ACTIVE, active))
     if a.latents.family == "gaussian":
         kl = metrics.marginal_kl(matched.mean, matched.log_variance)
         curve = _curve(CONSISTENT, metrics.consistent_unit_curve(kl, CONSISTENT))
         yield Figure("cu", "exact", record["cu"], count, detail=curve)
     elif a.latents.family == "samples":
-        kl = metrics.marginal_kl_from_samples(a.latents.samples)
+        kl = metrics.marginal_kl_from_samples(a.measured.samples)
         curve = _curve(CONSISTENT, metrics.consistent_unit_curve(kl, CONSISTENT))
         yield Figure("cu", "samples", record["cu_samples"], count, detail=curve)
     else:
@@ -61,13 +61,13 @@ def _curve(thresholds: tuple[float, ...], counts: np.ndarray) -> dict[str, list[
 
 def holes(a: Subject) -> Found:
     """Where the prior draws and the aggregated posterior does not lie."""
-    if a.latents is None or a.latents.family == "vmf":
-        why = "no latent code" if a.latents is None else "counted of N(0, I) as prior only"
-        yield Missing("hole_mass", why)
+    if a.latents is None or a.latents.family == "vmf" or not a.generator.from_prior:
+        whys = ("hole_mass", "two_sample_auc", "nearest_posterior")
+        yield from (Missing(name, "measured against N(0, I) as the prior only") for name in whys)
         return
-    codes = a.latents.mean if a.latents.samples is None else a.latents.samples[:, 0]
+    codes = a.measured.mean if a.measured.samples is None else a.measured.samples[:, 0]
     if a.latents.family == "gaussian":
-        mean, log_variance = a.latents.mean, a.latents.log_variance
+        mean, log_variance = a.measured.mean, a.measured.log_variance
         held = metrics.held_out_holes(mean, log_variance)
         near = metrics.nearest_posterior(mean, log_variance)
         share = {"aggregate": held.aggregate.value}
@@ -80,7 +80,7 @@ def holes(a: Subject) -> Found:
         noise = np.random.default_rng(0).standard_normal(mean.shape)
         codes = mean + noise * np.exp(0.5 * log_variance)
     else:
-        yield Missing("hole_mass", "the density of the aggregated posterior is not known")
+        yield Missing("hole_mass", "the aggregated posterior is no sum of diagonal Gaussians")
     try:
         yield figure_of("two_sample_auc", "classifier", metrics.classifier_auc(codes))
     except ValueError as error:

@@ -1,12 +1,12 @@
 """What a run gives the test set: bounds, likelihoods, perplexities."""
 
-import numpy as np
 import torch
 
 from lab import metrics
 from lab.assessment.records import Figure, Found, Missing, figure_of
 from lab.assessment.subject import CPU, Subject
 from lab.evaluation import evaluating, importance_nll
+from lab.metrics.arrays import estimate
 from lab.mixture_likelihood import has_density, mixture_log_likelihoods, posterior_log_likelihood
 
 # Key of an evaluation's record -> quantity and estimator; its standard error is under key_stderr.
@@ -23,27 +23,47 @@ RECORDED = {
     "mi_dual": ("mi", "dual"),
     "mi_moment": ("mi", "moment"),
     "mi_mine": ("mi", "mine"),
+    "aggregated_kl_dual": ("aggregated_kl", "dual"),
     "aggregated_kl": ("aggregated_kl", "whole"),
     "aggregated_kl_moment": ("aggregated_kl", "moment"),
     "total_correlation": ("total_correlation", "whole"),
 }
 SAMPLED = ("nll", "ppl")  # of the importance-weighted subset
+ONE_DRAW = ("reconstruction", "negative_elbo")  # of z for each item; dual ones of a prior z too
 
 
 def test_pass(a: Subject) -> Found:
     """What training records of the validation split, of the whole test split."""
     record, count = a.passed[1], len(a.rows)
+    tokens = a.data.tokens("test", a.rows)
+    if a.model.head.family == "none":
+        yield from _language_model(record["reconstruction"], count, tokens)
+        return
     for key, (quantity, estimator) in RECORDED.items():
         if key in record:
-            sampled = key in SAMPLED
-            detail = {"samples": a.budget.samples} if sampled else None
-            n, error = len(a.subset) if sampled else count, record.get(f"{key}_stderr")
-            yield Figure(quantity, estimator, record[key], n, error, detail)
-    tokens = a.data.tokens("test", a.rows)
+            n, detail = _extent(a, key)
+            yield Figure(quantity, estimator, record[key], n, record.get(f"{key}_stderr"), detail)
     for key, estimator in (("negative_elbo", "elbo"), ("negative_elbo_dual", "dual")):
         if key in record:
             value = metrics.perplexity(record[key] * count, tokens)
             yield Figure("ppl", estimator, value, count, detail={"tokens": tokens})
+
+
+def _extent(a: Subject, key: str) -> tuple[int, dict[str, int] | None]:
+    """How many items a record of that key is made of, and how many draws."""
+    if key in SAMPLED:
+        return len(a.subset), {"samples": a.budget.samples}
+    if key in ONE_DRAW or key.endswith("_dual"):
+        return len(a.rows), {"draws": 1}
+    return len(a.rows if a.latents is None else a.measured), None
+
+
+def _language_model(nll: float, count: int, tokens: int) -> Found:
+    """Without a latent code the reconstruction is the likelihood, of the whole split."""
+    yield Figure("rec", "exact", nll, count)
+    yield Figure("nll", "exact", nll, count)
+    ppl = metrics.perplexity(nll * count, tokens)
+    yield Figure("ppl", "exact", ppl, count, detail={"tokens": tokens})
 
 
 def deterministic(a: Subject) -> Found:
@@ -97,7 +117,8 @@ def _without_density(a: Subject) -> Found:
     """ln E_p p(x|z) is ln p(x), so the importance-weighted NLL stands for it."""
     nll, points = a.passed[1].get("nll"), a.model.head.family == "point"
     if nll is None:
-        yield Missing("prior_ll", "see nll (kernel), which is −priorLL")
+        known = "see nll (kernel), which is −priorLL"
+        yield Missing("prior_ll", known if a.generator.from_prior else "no prior to draw from")
     else:
         detail = {"samples": a.budget.samples}
         error = a.passed[1].get("nll_stderr")
@@ -109,7 +130,6 @@ def _without_density(a: Subject) -> Found:
 
 
 def _mean_of(quantity: str, estimator: str, values: list[torch.Tensor], samples: int) -> Figure:
-    found = torch.cat(list(values)).numpy()
-    error = float(found.std(ddof=1) / np.sqrt(len(found)))
-    detail = {"samples": samples}
-    return Figure(quantity, estimator, float(found.mean()), len(found), error, detail)
+    return figure_of(
+        quantity, estimator, estimate(torch.cat(list(values)).numpy()), {"samples": samples}
+    )

@@ -74,24 +74,31 @@ def label_scores(a: Subject) -> Found:
     if min(map(len, members)) < 2:
         yield Missing("classifier_score", "the test set has fewer than two items of a class")
         return
-    score = _scorer(a, label)
+    codes, labels = _labelled(a, label)
+    if len(np.unique(labels)) < 2:
+        yield Missing("classifier_score", "the training codes kept are all of one class")
+        return
+    score = _scorer(codes, labels)
     rng = np.random.default_rng(0)
     for first, second in ((0, 0), (0, 1), (1, 1)):
         count = min(a.budget.pairs, len(members[first]) // 2, len(members[second]) // 2)
         starts, ends = rng.permutation(members[first]), rng.permutation(members[second])
         if first == second:
-            ends = np.roll(starts, 1)
+            ends = starts[count:]  # so that no item is in two pairs
         about = {"label": label, "classes": list(map(str, classes))}
         yield from _along(a, score, starts[:count], ends[:count], f"{first} to {second}", about)
 
 
-def _scorer(a: Subject, label: str) -> Scorer:
+def _labelled(a: Subject, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """Training codes and their labels, at most LABELLED of them, seeded."""
+    chosen = np.random.default_rng(0).permutation(len(a.train_rows))[:LABELLED]
+    return a.train_codes[chosen], a.labels("train", label)[a.train_rows[chosen]]
+
+
+def _scorer(codes: np.ndarray, labels: np.ndarray) -> Scorer:
     from sklearn.linear_model import LogisticRegression
 
-    rows = a.train_rows[:LABELLED]
-    fitted = LogisticRegression(max_iter=1000).fit(
-        a.train_codes[rows], a.labels("train", label)[rows]
-    )
+    fitted = LogisticRegression(max_iter=1000).fit(codes, labels)
     return lambda codes: fitted.predict_proba(codes)[:, 1]
 
 
@@ -116,12 +123,14 @@ def _along(
     for estimator, found in curves.items():
         array = np.array(found)
         curve = [_mean_of_known(column) for column in array.T]
-        detail = about | {"weights": weights.tolist(), "curve": curve}
+        counts = {"scored": int(np.isfinite(array).sum()), "texts": array.size}
+        detail = about | counts | {"weights": weights.tolist(), "curve": curve}
         value = _mean_of_known(array)
         if value is None:
-            yield Missing("classifier_score", f"all texts from {name} are empty", estimator)
+            yield Missing("classifier_score", "all texts are empty", f"{estimator}, {name}")
             continue
-        yield Figure(f"classifier_score ({name})", estimator, value, len(starts), detail=detail)
+        by = f"{estimator}, {name}"
+        yield Figure("classifier_score", by, value, len(starts), detail=detail)
 
 
 def _mean_of_known(values: np.ndarray) -> float | None:

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from lab.metrics import Estimate
 
 
@@ -63,6 +61,5 @@ Found = Iterator[Figure | Missing | Example]
 def figure_of(
     quantity: str, estimator: str, found: Estimate, detail: dict[str, Any] | None = None
 ) -> Figure:
-    """An estimate as a figure; a standard error that is not finite is left out."""
-    error = found.stderr if np.isfinite(found.stderr) else None
-    return Figure(quantity, estimator, found.value, found.n, error, detail)
+    """An estimate as a figure."""
+    return Figure(quantity, estimator, found.value, found.n, found.stderr, detail)

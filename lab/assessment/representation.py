@@ -9,6 +9,7 @@ from lab import metrics
 from lab.assessment.records import Example, Figure, Found, Missing
 from lab.assessment.subject import Subject
 from lab.embeddings import sentence_embeddings
+from lab.errors import UserError
 
 SEEDS = 10
 CLASSIFIERS = ("linear", "mlp")
@@ -57,7 +58,7 @@ def nearest(a: Subject) -> Found:
         return
     train, test = a.texts("train"), a.texts("test")
     for query, found, cosine in zip(queries, rows, cosines, strict=True):
-        texts = [train[i] for i in found]
+        texts = [train[a.train_rows[i]] for i in found]
         content = {"text": test[query], "neighbours": texts, "cosines": cosine.round(4).tolist()}
         yield Example("neighbours", content)
 
@@ -69,7 +70,11 @@ def embedding_agreement(a: Subject) -> Found:
         why = "no latent code" if a.latents is None else "no embeddings given (--embeddings)"
         yield from (Missing(name, why) for name in names)
         return
-    embeddings = sentence_embeddings(Path(a.budget.embeddings), a.texts("test"), a.progress)
+    try:
+        embeddings = sentence_embeddings(Path(a.budget.embeddings), a.texts("test"), a.progress)
+    except UserError as error:
+        yield from (Missing(name, str(error)) for name in names)
+        return
     count = min(PAIRED, len(a.rows))
     for similarity in ("inner", "cosine"):
         try:

@@ -14,6 +14,7 @@ from lab.errors import UserError
 from lab.evaluation import encode, evaluate
 from lab.generation import Generator, load, load_model
 from lab.runs import Latents, Run
+from lab.runs.figures import at_most
 
 CPU = torch.device("cpu")
 CODES = 20_000  # training items that labels and neighbours are drawn from
@@ -69,9 +70,17 @@ class Subject:
         return self.passed[0]
 
     @cached_property
+    def measured(self) -> Latents | None:
+        """The latents that information and units are measured on: all, or AT_MOST of them."""
+        return self.latents and at_most(self.latents)
+
+    @cached_property
     def train_rows(self) -> np.ndarray:
-        """The first training items, as many as codes are kept of."""
-        return np.arange(min(self.data.count("train"), CODES))
+        """Training items whose codes are kept: all, or a seeded CODES of them, ascending."""
+        count = self.data.count("train")
+        if count <= CODES:
+            return np.arange(count)
+        return np.sort(np.random.default_rng(0).choice(count, CODES, replace=False))
 
     @cached_property
     def train_codes(self) -> np.ndarray:

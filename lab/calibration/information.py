@@ -21,7 +21,7 @@ def information(known: Known, seed: int) -> Iterator[Shot]:
     mean, log_variance = (x[order] for x in known.encoders["fitted"])
     for size in known.budget.sizes:
         yield from _whole(known, order[:size], mean[:size], log_variance[:size], seed)
-    for batch in known.budget.batches:
+    for batch in (b for b in known.budget.batches if b <= known.budget.items):
         found = metrics.minibatch_mutual_information(mean, log_variance, batch, seed)
         yield _population(known, "batch", "batch size", batch, found.value, found.stderr)
 

@@ -25,10 +25,7 @@ def latent_figures(latents: Latents) -> dict[str, float]:
     uniform direction depend on each other, so that no product of marginals is their prior. More
     than 10,000 items are represented by a seeded random 10,000 of them.
     """
-    if len(latents) > AT_MOST:
-        latents = take(
-            latents, np.random.default_rng(0).choice(len(latents), AT_MOST, replace=False)
-        )
+    latents = at_most(latents)
     matched = as_gaussians(latents)
     # A coordinate of a uniform direction has variance 1 / D, not 1.
     unit = np.sqrt(latents.dimensions) if latents.family == "vmf" else 1.0
@@ -40,6 +37,13 @@ def latent_figures(latents: Latents) -> dict[str, float]:
     if latents.family == "vmf":
         return figures | _of_directions(latents)
     return figures
+
+
+def at_most(latents: Latents) -> Latents:
+    """The latents, or a seeded random AT_MOST of them."""
+    if len(latents) <= AT_MOST:
+        return latents
+    return take(latents, np.random.default_rng(0).choice(len(latents), AT_MOST, replace=False))
 
 
 def as_gaussians(latents: Latents) -> Latents:
@@ -76,6 +80,8 @@ def _of_gaussians(latents: Latents) -> dict[str, float]:
         "mi": parts.mutual_information,
         "mi_stderr": parts.stderr["mutual_information"],
         "aggregated_kl": aggregated,
+        # The KL is a closed form: its error is that of MI.
+        "aggregated_kl_stderr": parts.stderr["mutual_information"],
         "total_correlation": aggregated - float(parts.dimension_kl.sum()),
         "cu": metrics.consistent_units(mean, log_variance, CONSISTENT_BELOW),
     }
