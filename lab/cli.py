@@ -154,13 +154,21 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _tables(options: argparse.Namespace) -> None:
     from lab.runs import list_runs
-    from lab.tables import write
+    from lab.tables import listing, write
 
+    if options.list:
+        print(listing())
+        return
     runs, problems = list_runs(options.runs)
     for problem in problems:
         print(f"skipped {problem}", file=sys.stderr)
     wanted = [r for r in runs if all(text in r.id for text in options.only or ())]
-    _report([str(p) for p in write(wanted, options.reference, options.out)], options)
+    written = write(wanted, options.reference, options.out, _note)
+    _report([str(p) for p in written], options)
+
+
+def _note(words: str) -> None:
+    print(words, file=sys.stderr)
 
 
 def _animate(options: argparse.Namespace) -> None:

@@ -18,14 +18,14 @@ def sentence_embeddings(
     """Embeddings [N, E] of N texts: a file's, one row for each text in order, or those of a model
     in a folder.
 
-    A file (.npz, .safetensors, .parquet, .csv, .tsv) holds one array of two dimensions, or one
+    A file (.npy, .npz, .safetensors, .parquet, .csv, .tsv) holds one array of two dimensions or one
     named `embeddings`. A folder holds weights for `transformers`; its last layer is averaged over a
     sentence's tokens, as is usual for BERT without training (Reimers and Gurevych 2019). Raises
     UserError if the file has another number of rows or the folder no safe weights.
     """
     if path.is_dir():
         return _from_model(path, texts, progress)
-    arrays = read_arrays(path)
+    arrays = _bare(path) if path.suffix == ".npy" else read_arrays(path)
     flat = {name: array for name, array in arrays.items() if array.ndim == 2}
     if "embeddings" not in flat and len(flat) != 1:
         listed = ", ".join(arrays) or "nothing"
@@ -41,6 +41,13 @@ def sentence_embeddings(
     if found.dtype.kind not in "fiu" or not np.isfinite(found).all():
         raise UserError(f"{path}: embeddings must be finite numbers")
     return found.astype(np.float64)
+
+
+def _bare(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return {"embeddings": np.load(path, allow_pickle=False)}
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not an array of numbers ({error}); write it anew") from error
 
 
 def _from_model(folder: Path, texts: Sequence[str], progress: Callable[[str], None]) -> np.ndarray:

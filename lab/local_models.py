@@ -30,7 +30,7 @@ def load_local(
     except ImportError as error:
         message = f"{option} needs the package transformers: pip install 'latent-lab[critics]'"
         raise UserError(message) from error
-    _check(folder, option, kind)
+    check_folder(folder, option, kind)
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     configuration, network = (getattr(transformers, name) for name in (f"{family}Config", model))
@@ -61,8 +61,8 @@ def load_local(
     return loaded.eval(), tokeniser
 
 
-def _check(folder: Path, option: str, kind: str | None) -> None:
-    """UserError unless the folder has all that is read."""
+def check_folder(folder: Path, option: str, kind: str | None) -> None:
+    """Raise UserError, naming the option, unless the folder has all that is read."""
     if not folder.is_dir():
         raise UserError(f"{option} {folder}: no such folder; give that of a downloaded model")
     names = {path.name for path in folder.iterdir() if path.is_file()}

@@ -177,7 +177,9 @@ def _toy_options(sub: argparse.ArgumentParser) -> None:
 def _server_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--port", type=_whole(1, 65535), default=8050)
     sub.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: this machine only); any other needs a token, printed",
     )
     sub.add_argument("--no-browser", action="store_true", help="do not open a browser window")
 
@@ -242,6 +244,7 @@ def _tables_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--reference", default="clvae:1", metavar="PAPER:TABLE", help="default: clvae:1"
     )
+    sub.add_argument("--list", action="store_true", help="say which tables there are")
     sub.add_argument("--out", type=Path, default=Path("out"))
     sub.add_argument("--json", action="store_true")
 

@@ -88,7 +88,8 @@ def test_what_a_run_has_not_got_is_said_with_its_reason(evaluated):
     assert missing["cu"] == "counted of Gaussian and implicit posteriors only"
     assert "--gpt2" in missing["gpt2_forward_ppl"]
     assert "--embeddings" in missing["pearson"]
-    assert "diagonal" in {m["quantity"]: m["why"] for m in evaluated["ivae"]["missing"]}["hole_mass"]
+    implicit = {m["quantity"]: m["why"] for m in evaluated["ivae"]["missing"]}
+    assert "diagonal" in implicit["hole_mass"]
 
 
 def test_the_parts_of_the_kl_add_up_exactly(evaluated):
@@ -247,13 +248,17 @@ def test_critics_judge_what_a_run_says(runs, tmp_path):
     run = next(r for r in list_runs(runs)[0] if r.spec == "ae")
     folder = shutil.copytree(run.folder, tmp_path / "ae")
     options = (*QUICK[:4], "--sentences", "120", "--pairs", "1", "--critic-epochs", "1")
-    assert main(["evaluate", str(folder), *options, "--gpt2", str(tmp_path)]) == 0
+    assert main(["evaluate", str(folder), *options]) == 0
     content = json.loads((folder / FILE).read_text())
     found, words = values(content), run.info["corpus"]["splits"]["test"]["words"]
     assert found["lstm_reverse_ppl", "sampled"]["detail"]["tokens"] == words
     assert found["lstm_forward_ppl", "greedy"]["detail"]["tokens"] != words
-    (gap, *_) = [m for m in content["missing"] if m["quantity"] == "gpt2_forward_ppl"]
-    assert "config.json" in gap["why"]
+
+
+def test_a_folder_without_a_model_is_refused_before_anything_is_computed(runs, tmp_path, capsys):
+    for option in ("--gpt2", "--embeddings"):
+        assert main(["evaluate", str(runs), option, str(tmp_path)]) == 2
+        assert f"{option} {tmp_path}: it has no config.json" in capsys.readouterr().err
 
 
 def test_resuming_leaves_alone_what_the_same_settings_have_given(runs, evaluated, tmp_path):

@@ -20,6 +20,14 @@ def test_a_files_only_array_or_the_one_called_embeddings_is_taken(tmp_path, arra
     np.testing.assert_array_equal(sentence_embeddings(tmp_path / "e.npz", TEXTS), ROWS)
 
 
+def test_a_bare_array_is_taken_and_a_pickled_one_is_not(tmp_path):
+    np.save(tmp_path / "e.npy", ROWS)
+    np.testing.assert_array_equal(sentence_embeddings(tmp_path / "e.npy", TEXTS), ROWS)
+    np.save(tmp_path / "p.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match="not an array of numbers"):
+        sentence_embeddings(tmp_path / "p.npy", TEXTS)
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [

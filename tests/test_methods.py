@@ -178,3 +178,11 @@ def test_the_loss_is_the_sum_of_its_parts(make):
     assert isinstance(model, Model)
     assert list(update.parts) == ["reconstruction", "KL"]
     assert update.loss.item() == pytest.approx(sum(p.item() for p in update.parts.values()))
+
+
+def test_batch_normalised_means_keep_their_kl_from_the_first_evaluation_on(text_network):
+    model = build_model(parse("bn_vae(gamma=1)").parts(), text_network)
+    h = 1e-3 * torch.randn(64, model.head.network[0].in_features)
+    model.head.train()(h)
+    mean = model.head.eval()(h).mean
+    torch.testing.assert_close(mean.var(0), torch.ones(mean.shape[-1]), rtol=0.05, atol=0)

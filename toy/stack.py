@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
 from lab.model import Model, Term
+from lab.posteriors.gaussian import RECENT, AveragingBatchNorm
 
 
 class Unstackable(Exception):
@@ -100,26 +101,30 @@ class StackedLinear(nn.Module):
 class StackedBatchNorm(nn.Module):
     """E batch normalisations without affine part: [E, B, D], statistics over B."""
 
-    def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
+    def __init__(self, layers: Sequence[AveragingBatchNorm]) -> None:
         super().__init__()
-        if layers[0].affine or type(layers[0]) is not nn.BatchNorm1d:
-            raise Unstackable(f"{type(layers[0]).__name__} has rules of its own")
-        self.eps, self.momentum = layers[0].eps, layers[0].momentum
+        self.eps = layers[0].eps
         for name in ("running_mean", "running_var", "num_batches_tracked"):
             self.register_buffer(name, torch.stack([getattr(layer, name) for layer in layers]))
 
     def forward(self, x: Tensor) -> Tensor:
-        flat = x.movedim(-3, -2).flatten(-2)
-        mean, variance = self.running_mean.view(-1), self.running_var.view(-1)
-        if self.training:
-            self.num_batches_tracked += 1
-        flat = batch_norm(
-            flat, mean, variance, training=self.training, momentum=self.momentum, eps=self.eps
-        )
+        if not self.training:
+            scale = (self.running_var + self.eps).rsqrt().unsqueeze(-2)
+            return (x - self.running_mean.unsqueeze(-2)) * scale
+        self._count(x.detach())
+        flat = batch_norm(x.movedim(-3, -2).flatten(-2), None, None, training=True, eps=self.eps)
         return flat.unflatten(-1, (x.shape[-3], x.shape[-1])).movedim(-2, -3)
+
+    def _count(self, x: Tensor) -> None:
+        """Take a minibatch into the running statistics."""
+        self.num_batches_tracked += 1
+        share = (1 / self.num_batches_tracked.to(x.dtype)).clamp(min=RECENT).unsqueeze(-1)
+        variance, mean = torch.var_mean(x, dim=-2)
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance, share)
 
 
 LAYERS: dict[type[nn.Module], Callable[[Sequence[Any]], nn.Module]] = {
     nn.Linear: StackedLinear,
-    nn.BatchNorm1d: StackedBatchNorm,
+    AveragingBatchNorm: StackedBatchNorm,
 }

@@ -21,6 +21,7 @@ from lab.assessment.subject import Subject
 from lab.errors import UserError
 from lab.evaluation import Diverged
 from lab.experiment import text_corpus
+from lab.local_models import check_folder
 from lab.runs import Run, list_runs, open_run
 from lab.runs.layout import replace, run_file, write_json
 
@@ -41,6 +42,7 @@ FAMILIES = {
 }
 FILE = "evaluation.json"
 READABLE = "evaluation.md"
+SHOWN = ("neg_elbo", "nll", "ppl", "kl", "mi", "au", "cu")
 
 PARTS: dict[str, Callable[[Subject], Found]] = {
     "likelihood": likelihood.test_pass,
@@ -113,7 +115,7 @@ def _report(
 ) -> dict[str, Any]:
     about = {"run": str(run.folder)}
     try:
-        if not _trained_here(run):
+        if not run.trained_on_text:
             raise UserError(f"{run.id}: not a text run trained here, so it cannot be evaluated")
         if options.resume and (content := _earlier(run, budget)):
             return about | content
@@ -145,6 +147,8 @@ def _budget(options: Namespace) -> Budget:
         if path := getattr(options, name):
             if not path.exists():
                 raise UserError(f"--{name} {path}: no such file or folder")
+            if path.is_dir() or name == "gpt2":
+                check_folder(path, f"--{name}", {"gpt2": "gpt2"}.get(name))
             given[name] = str(path.resolve())
     return Budget(**given)
 
@@ -155,7 +159,7 @@ def _runs(folder: Path) -> Iterable[Run]:
     runs, problems = list_runs(folder)
     for problem in problems:
         print(f"skipped {problem}", file=sys.stderr)
-    trained = [run for run in runs if _trained_here(run)]
+    trained = [run for run in runs if run.trained_on_text]
     for run in trained:
         if run.status != "finished":
             print(
@@ -164,14 +168,13 @@ def _runs(folder: Path) -> Iterable[Run]:
     return [run for run in trained if run.status == "finished"]
 
 
-def _trained_here(run: Run) -> bool:
-    """Whether it is a text run of the lab's own: not an imported one, not a toy."""
-    return "training" in run.info.get("settings", {}) and "fingerprint" in run.info["corpus"]
-
-
 def line(report: dict[str, Any]) -> str:
-    """A report in one line: quantities by their estimators, or what went wrong."""
+    """A report in one line: what tables show most, or what went wrong."""
     if "error" in report:
         return f"not evaluated: {report['error']}"
-    figures = (f"{r['quantity']} ({r['estimator']}) {r['value']:.4g}" for r in report["records"])
-    return f"{report['run']}: {', '.join(figures)}"
+    shown = [
+        f"{r['quantity']} ({r['estimator']}) {r['value']:.4g}"
+        for r in report["records"]
+        if r["quantity"] in SHOWN
+    ]
+    return f"{report['run']}/{READABLE}: {', '.join(shown)}"

@@ -28,7 +28,7 @@ def generated(a: Subject) -> Found:
         a.progress(f"{decoding} text")
         texts = a.generator.sample(a.budget.sentences, seed=0, greedy=decoding == "greedy")
         yield from (Example(decoding, {"text": text}) for text in texts[:SHOWN])
-        sentences = _words(texts)
+        sentences, empty = _words(texts), sum(not text for text in texts)
         yield from _five_grams(a, decoding, sentences, train, test)
         yield from _lstm(a, decoding, sentences, test)
         yield from _gpt2(a, decoding, texts)
@@ -38,9 +38,11 @@ def generated(a: Subject) -> Found:
             except ValueError as error:
                 yield Missing(f"distinct_{n}", str(error), decoding)
                 continue
-            yield Figure(f"distinct_{n}", decoding, found.value, found.n)
+            detail = {"ngrams": found.ngrams, "empty": empty}
+            yield Figure(f"distinct_{n}", decoding, found.value, found.n, detail=detail)
         try:
-            yield figure_of("self_bleu_4", decoding, metrics.self_bleu(sentences))
+            detail = {"empty": empty}
+            yield figure_of("self_bleu_4", decoding, metrics.self_bleu(sentences), detail)
         except ValueError as error:
             yield Missing("self_bleu_4", str(error), decoding)
 

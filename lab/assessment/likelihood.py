@@ -44,6 +44,10 @@ def test_pass(a: Subject) -> Found:
             n, detail = _extent(a, key)
             yield Figure(quantity, estimator, record[key], n, record.get(f"{key}_stderr"), detail)
     for key, estimator in (("negative_elbo", "elbo"), ("negative_elbo_dual", "dual")):
+        if key in record and 1 < len(a.subset) < count:
+            # Beside the NLL of some items only the bound of the same ones can be read.
+            by = "subset" if estimator == "elbo" else "dual, subset"
+            yield Figure("neg_elbo", by, a.of_subset[key], len(a.subset), detail={"draws": 1})
         if key in record:
             value = metrics.perplexity(record[key] * count, tokens)
             yield Figure("ppl", estimator, value, count, detail={"tokens": tokens})

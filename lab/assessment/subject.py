@@ -65,6 +65,11 @@ class Subject:
         samples = self.budget.samples
         return evaluate(self.model, self.data, "test", self.rows, self.subset, samples, {}, CPU)
 
+    @cached_property
+    def of_subset(self) -> dict[str, float]:
+        """Figures of the subset alone."""
+        return evaluate(self.model, self.data, "test", self.subset, self.subset[:1], 1, {}, CPU)[1]
+
     @property
     def latents(self) -> Latents | None:
         return self.passed[0]

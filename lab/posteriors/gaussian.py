@@ -5,12 +5,14 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
+from torch.nn.functional import batch_norm
 
 from lab.posteriors.base import LOG_2PI, Head, Sizes
 from lab.schedules import END
 
 # The usual 1e-5 lets the encoder shrink its output below it and escape the bound.
 BN_EPSILON = 1e-10
+RECENT = 0.1  # share of the newest minibatch in the running statistics, PyTorch's default
 
 
 class DiagonalGaussian(Independent):
@@ -61,6 +63,29 @@ class GaussianHead(Head):
         return DiagonalGaussian(*self.parameters_of(h))
 
 
+class AveragingBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation [B, D] without affine part that knows its outputs' size from the start.
+
+    Its running statistics are the plain average of the first ten minibatches and then an
+    exponential one: an average that starts at variance 1 would take hundreds of steps to see how
+    small an untrained encoder's outputs are, and until then evaluate the means near 0. A minibatch
+    of one row is normalised by them and leaves them, and the count, as they are.
+    """
+
+    def __init__(self, latent: int) -> None:
+        super().__init__(latent, eps=BN_EPSILON, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or len(x) < 2:
+            return self.by_running_statistics(x)
+        self.momentum = max(RECENT, 1 / (int(self.num_batches_tracked) + 1))
+        return super().forward(x)
+
+    def by_running_statistics(self, x: Tensor) -> Tensor:
+        # Copies, because the next minibatch changes the statistics in place.
+        return batch_norm(x, self.running_mean.clone(), self.running_var.clone(), eps=self.eps)
+
+
 class BatchNormHead(GaussianHead):
     """Gaussian whose means pass batch normalisation with frozen scale γ (BN-VAE, Zhu et al. 2020).
 
@@ -73,7 +98,7 @@ class BatchNormHead(GaussianHead):
 
     def build(self, sizes: Sizes) -> None:
         super().build(sizes)
-        self.normalise = nn.BatchNorm1d(sizes.latent, eps=BN_EPSILON, affine=False)
+        self.normalise = AveragingBatchNorm(sizes.latent)
         self.shift = nn.Parameter(torch.zeros(sizes.latent))
 
     def check(self, batch_size: int) -> None:
@@ -82,7 +107,6 @@ class BatchNormHead(GaussianHead):
 
     def forward(self, h: Tensor, time: float = END) -> Distribution:
         mean, log_variance = self.parameters_of(h)
-        self.normalise.train(self.training and mean.shape[-2] > 1)
         return DiagonalGaussian(self.gamma * self.normalise(mean) + self.shift, log_variance)
 
 

@@ -6,13 +6,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.nn.functional import batch_norm
 
 from lab.posteriors.base import Head, Point, Sizes
-from lab.posteriors.gaussian import BN_EPSILON, DiagonalGaussian
+from lab.posteriors.gaussian import BN_EPSILON, AveragingBatchNorm, DiagonalGaussian
 from lab.schedules import END
-
-RECENT = 0.1  # share of the newest minibatch in the running statistics, PyTorch's default
 
 
 class NormalisedHead(Head):
@@ -77,30 +74,21 @@ def log_capacity_noise(lengths: Tensor, latent: int) -> float:
     return -0.5 * (nats + math.log(-math.expm1(-nats)))
 
 
-class GlobalBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation [B, D] without affine part whose every `every`-th training minibatch is
-    normalised by the running statistics (CEAE A.4; 0: never).
+class GlobalBatchNorm(AveragingBatchNorm):
+    """Batch normalisation whose every `every`-th training minibatch is normalised by the running
+    statistics (CEAE A.4; 0: never).
 
     Such a minibatch enters the statistics first, like any other; they are constants to its
-    gradient, which reaches x through the linear map. The statistics are the plain average of the
-    first ten minibatches and then an exponential one, because an average that starts at variance 1
-    would take hundreds of steps to see how small an untrained encoder's outputs are. A minibatch of
-    one row is normalised by them and leaves them, and the count, as they are.
+    gradient, which reaches x through the linear map.
     """
 
     def __init__(self, latent: int, every: int) -> None:
-        super().__init__(latent, eps=BN_EPSILON, affine=False)
+        super().__init__(latent)
         self.every = every
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or len(x) < 2:
-            return self.by_running_statistics(x)
-        self.momentum = max(RECENT, 1 / (int(self.num_batches_tracked) + 1))
         normalised = super().forward(x)
-        if self.every and int(self.num_batches_tracked) % self.every == 0:
+        counted = self.training and len(x) > 1
+        if counted and self.every and int(self.num_batches_tracked) % self.every == 0:
             return self.by_running_statistics(x)
         return normalised
-
-    def by_running_statistics(self, x: Tensor) -> Tensor:
-        # Copies, because the next minibatch changes the statistics in place.
-        return batch_norm(x, self.running_mean.clone(), self.running_var.clone(), eps=self.eps)

@@ -107,6 +107,9 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        return json.loads(line)
-    except ValueError as error:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} line {number}: {error}; mend or delete that line") from error
+    if not isinstance(record, dict):
+        raise UserError(f"{path} line {number}: not a record; mend or delete that line")
+    return record

@@ -1,6 +1,7 @@
 """A run folder as it can be read at any moment, also while training writes to it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,13 @@ from lab.runs.layout import (
     read_jsonl,
     run_file,
 )
+from lab.runs.records import METRICS, PATHS, Fits, checked
+
+ITEM_TABLE = {"id": pl.Int64, "split": pl.String, "text": pl.String, "length": pl.Int64}
+DIMENSION_TABLE = {
+    **dict.fromkeys(("epoch", "dimension"), pl.Int64),
+    **dict.fromkeys(("kl", "variance_of_mean", "mean_of_variance", "marginal_kl"), pl.Float64),
+}
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,14 @@ class Run:
     def can_decode(self) -> bool:
         return (self.folder / "checkpoints" / "best.safetensors").exists()
 
+    @property
+    def trained_on_text(self) -> bool:
+        """Whether it is a text run of the lab's own: not an imported one, not a toy."""
+        about = self.info["corpus"], self.info.get("settings")
+        return all(isinstance(part, dict) for part in about) and (
+            "fingerprint" in about[0] and "training" in about[1]
+        )
+
     def time(self, epoch: int) -> str:
         """An epoch in the run's own unit: "epoch 3" of text, "iteration 15000" of a toy run."""
         unit = self.info.get("unit", {"name": "epoch", "per_epoch": 1})
@@ -105,7 +121,7 @@ class Run:
 
         One row per dumped item.
         """
-        return _table(self.folder / "items.parquet")
+        return _table(self.folder / "items.parquet", ITEM_TABLE)
 
     @property
     def labels(self) -> list[str]:
@@ -133,18 +149,23 @@ class Run:
 
     def metrics(self, split: str | None = None) -> list[dict[str, Any]]:
         """Records of metrics.jsonl, of one split or of all."""
-        return [r for r in read_jsonl(self.folder / "metrics.jsonl") if split in (None, r["split"])]
+        records = self._records("metrics.jsonl", METRICS)
+        return [r for r in records if split in (None, r["split"])]
 
     def dimensions(self) -> pl.DataFrame:
         """Columns epoch, dimension (from 0; pictures print it as z₁), kl, variance_of_mean,
         mean_of_variance, marginal_kl (nats)."""
         path = self.folder / "dimensions.parquet"
-        return _table(path) if path.exists() else pl.DataFrame()
+        return _table(path, DIMENSION_TABLE) if path.exists() else pl.DataFrame()
 
     def interpolations(self, epoch: int | None = None) -> list[dict[str, Any]]:
         """Records epoch, pair (two item rows), a, b (texts), weights, texts."""
-        records = read_jsonl(self.folder / "interpolations.jsonl")
+        records = self._records("interpolations.jsonl", PATHS)
         return [r for r in records if epoch in (None, r["epoch"])]
+
+    def _records(self, name: str, form: Mapping[str, Fits]) -> list[dict[str, Any]]:
+        path = self.folder / name
+        return checked(path, read_jsonl(path), form)
 
     def _being_written(self) -> bool:
         path = self.folder / LOCK
@@ -175,11 +196,16 @@ def _tensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
         raise UserError(f"{path}: truncated or not a dump of arrays ({_line(error)})") from error
 
 
-def _table(path: Path) -> pl.DataFrame:
+def _table(path: Path, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """A table that has at least these columns."""
     try:
-        return pl.read_parquet(path)
+        table = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UserError(f"{path}: truncated or not a table ({_line(error)})") from error
+    absent = [name for name, kind in columns.items() if table.schema.get(name) != kind]
+    if absent:
+        raise UserError(f"{path}: has no column {absent[0]!r} of {columns[absent[0]]}")
+    return table
 
 
 def open_run(folder: str | Path, root: str | Path | None = None) -> Run:

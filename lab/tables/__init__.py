@@ -12,6 +12,7 @@ from .comparison import (
     Table,
     comparable,
     filled,
+    listing,
     table,
 )
 from .evaluations import Group, command
@@ -32,6 +33,7 @@ __all__ = [
     "csv",
     "filled",
     "latex",
+    "listing",
     "markdown",
     "table",
     "write",

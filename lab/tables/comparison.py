@@ -8,13 +8,13 @@ from typing import Any
 
 from lab.errors import UserError
 from lab.metrics.statistics import Summary, best, summarise
-from lab.printed import Number, Printed, printed_rows, tables
+from lab.printed import PAPERS, Number, Printed, printed_rows, tables
 from lab.runs import Run
 from lab.tables.against import fewer, unlike
 from lab.tables.columns import Column, beside, measured, metric, metrics
 from lab.tables.evaluations import Group, evaluation, grouped, mapping, seed
 
-NO_RUN = "no run of this method among those given"
+NO_RUN = "no run of this method on this corpus among those given"
 NOT_PRINTED = "the paper prints no such number"
 
 
@@ -133,21 +133,18 @@ def _without(block: Block, hidden: Collection[Column]) -> Block:
 def table(runs: Sequence[Run], reference: str = "clvae:1") -> Table:
     """The printed table `reference` filled with the evaluations of runs.
 
-    Runs that differ in the seed alone make one row. Raises UserError for a table that holds none of
-    our metrics, a damaged evaluation, one seed given twice, and no runs at all.
+    Runs that differ in the seed alone make one row; evaluations that are damaged or of one seed
+    twice are left out and listed in `problems`. Raises UserError for a table that holds none of our
+    metrics and for no runs at all.
     """
     found = filled(runs, reference)
     if not any(map(_of_text, runs)):
         raise UserError("no runs to fill the table with; train some or name another --runs")
-    if found.problems:
-        raise UserError(found.problems[0])
     return found
 
 
 def filled(runs: Sequence[Run], reference: str) -> Table:
-    """As `table`, of any runs: damaged evaluations and seeds given twice are left out and listed
-    in `problems`. Raises UserError for a table that holds none of our metrics.
-    """
+    """As `table`, also of no runs."""
     rows = _compared(reference)
     evaluated, left, damaged = _read(run for run in runs if _of_text(run))
     groups, repeated = grouped(evaluated)
@@ -162,6 +159,17 @@ def filled(runs: Sequence[Run], reference: str) -> Table:
 def comparable() -> list[str]:
     """The printed tables all of whose metrics an evaluation measures."""
     return [name for name in tables() if all(map(measured, metrics(printed_rows(name))))]
+
+
+def listing() -> str:
+    """Those tables in words: paper, corpora and metrics."""
+    lines = []
+    for name in comparable():
+        rows, (paper, number) = printed_rows(name), name.split(":")
+        corpora = ", ".join(dict.fromkeys(row.dataset for row in rows))
+        titles = ", ".join(metric(m).title for m in metrics(rows))
+        lines.append(f"{name:12} {PAPERS[paper]}, table {number}: {corpora}; {titles}")
+    return "\n".join(lines)
 
 
 def _compared(reference: str) -> list[Printed]:
@@ -193,7 +201,7 @@ def _read(
             continue
         if found:
             evaluated.append((run, found))
-        else:
+        elif run.trained_on_text:
             left.append(run)
     return evaluated, left, problems
 
@@ -279,6 +287,12 @@ def _reason(record: dict[str, Any], column: Column) -> str:
     for key in product(names, (column.estimator, "")):
         if known := record["missing"].get(key):
             return known
+    if not column.estimator:
+        every = [why for (name, _), why in record["missing"].items() if name in names]
+        if every:
+            return "; ".join(dict.fromkeys(every))
+    if any(name == column.quantity for name, _ in record["records"]):
+        return "its posteriors are measured by the other estimators"
     return "its evaluation holds no such estimate"
 
 

@@ -106,8 +106,11 @@ def evaluation(run: Run) -> dict[str, Any] | None:
             missing[gap["quantity"], gap.get("estimator") or ""].append(gap["why"])
         reasons = {key: "; ".join(dict.fromkeys(whys)) for key, whys in missing.items()}
         known = {"split": _text(found["split"]), "settings": found["settings"]}
+        epoch = found.get("epoch", run.best_epoch)
     except DAMAGED as error:
         raise UserError(f"{path}: not an evaluation ({error!r}); {mend}") from error
+    if epoch != run.best_epoch:
+        return None  # the run has been trained on since
     if len(records) < len(found["records"]):
         raise UserError(f"{path}: holds one estimate twice; {mend}")
     return known | {"records": records, "missing": reasons}
@@ -142,13 +145,16 @@ def _text(value: Any) -> str:
 def grouped(
     evaluated: Iterable[tuple[Run, dict[str, Any]]],
 ) -> tuple[list[Group], list[str]]:
-    """Evaluations by everything but the seed, and a line for each that repeats another's seed."""
+    """Evaluations by everything but the seed, their own settings included, and a line for each that
+    repeats another's seed.
+    """
     found: dict[str, dict[int, tuple[Run, dict[str, Any]]]] = defaultdict(dict)
     problems = []
     for run, record in evaluated:
         settings = dict(mapping(run.info.get("settings")))
         settings["training"] = dict(mapping(settings.get("training")), seed=None)
-        key = json.dumps([run.spec, run.info["corpus"], settings, record["split"]], sort_keys=True)
+        alike = [run.spec, run.info["corpus"], settings, record["split"], record["settings"]]
+        key = json.dumps(alike, sort_keys=True)
         if twin := found[key].get(seed(run)):
             problems.append(
                 f"{run.id}: the same seed as {twin[0].id}; give only one of them (--only)"

@@ -77,8 +77,12 @@ def figure(shown: Table, column: Column, cell: Cell) -> Figure | None:
         return None
     digits = shown.decimals[column.metric]
     spread = "" if ours.std is None else f"± {ours.std:.{digits}f}"
-    change = "" if cell.difference is None else signed(f"{cell.difference:+.{digits}f}")
-    return Figure(signed(f"{ours.mean:.{digits}f}"), spread, ours.n, change)
+    # Adding 0 takes the sign off a zero.
+    mean, change = (
+        None if v is None else round(v, digits) + 0.0 for v in (ours.mean, cell.difference)
+    )
+    told = "" if change is None else signed(f"{change:+.{digits}f}")
+    return Figure(signed(f"{mean:.{digits}f}"), spread, ours.n, told)
 
 
 def signed(text: str) -> str:

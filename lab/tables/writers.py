@@ -202,12 +202,19 @@ def file_name(reference: str, suffix: str) -> str:
     return f"table_{reference.replace(':', '_')}.{suffix}"
 
 
-def write(runs: Sequence[Run], reference: str, out: Path) -> list[Path]:
+def write(
+    runs: Sequence[Run], reference: str, out: Path, note: Callable[[str], object] = lambda _: None
+) -> list[Path]:
     """Write a table as Markdown, LaTeX and CSV into the folder `out`; the files.
 
+    `note` is told of evaluations that cannot be used, and of a table without any number of ours.
     Raises UserError as `table` does.
     """
     shown = table(runs, reference)
+    for problem in shown.problems:
+        note(f"left out: {problem}")
+    if not any(block.ours for block in shown.blocks):
+        note("no number of ours in this table: evaluate runs first (latentlab evaluate)")
     paths = []
     for suffix, writer in WRITERS.items():
         text = writer(shown)
