@@ -1,4 +1,4 @@
-"""Straight paths between posterior means and what the decoder says along them."""
+"""Paths between posterior means and what the decoder says along them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from lab import latent_paths
 from lab.data import Data
-from lab.metrics import to_sphere
 from lab.model import Model
 from lab.runs import Latents
 
@@ -16,15 +16,18 @@ PAIRS = 8
 
 
 def path(
-    a: np.ndarray, b: np.ndarray, steps: int = STEPS, family: str = "gaussian"
+    a: np.ndarray,
+    b: np.ndarray,
+    steps: int = STEPS,
+    family: str = "gaussian",
+    kind: str = latent_paths.KINDS[0],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights λ [L] and codes (1 - λ) a + λ b [L, D] (DG-VAE section 4.4).
+    """Weights λ [L] and codes [L, D] of the straight or the spherical path.
 
     Directions ("vmf") are brought back to the sphere.
     """
     weights = np.linspace(0, 1, steps)
-    z = (1 - weights[:, None]) * a + weights[:, None] * b
-    return weights, to_sphere(z) if family == "vmf" else z
+    return weights, latent_paths.codes(a, b, weights, kind, sphere=family == "vmf")
 
 
 def decode(

@@ -63,21 +63,31 @@ def density(
     limit: float = 5.0,
     points: int = 256,
     method: str = "auto",
+    centre: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Aggregated posterior of any family on a square grid: x [P], y [P], density [y, x] (DG-VAE eq.
     2).
 
+    The square reaches `limit` to each side of its `centre`.
+
     Gaussians are summed in closed form; samples, draws of von Mises-Fisher posteriors and
     deterministic codes are smoothed by a Gaussian kernel.
     """
+    pair = list(dims)
     if latents.family == "gaussian":
         if method == "auto":
             method = "exact" if len(latents) <= EXACT_UP_TO else "binned"
-        return aggregated_posterior(latents.mean, latents.log_variance, dims, limit, points, method)
-    samples = latents.mean[:, None, :] if latents.samples is None else latents.samples
-    if latents.family == "vmf":
-        samples = _directions(latents)
-    return aggregated_posterior_from_samples(samples, dims, limit, points)
+        mean = latents.mean[:, pair] - np.array(centre, latents.mean.dtype)
+        found = aggregated_posterior(
+            mean, latents.log_variance[:, pair], (0, 1), limit, points, method
+        )
+    else:
+        samples = latents.mean[:, None, :] if latents.samples is None else latents.samples
+        if latents.family == "vmf":
+            samples = _directions(latents)
+        samples = samples[..., pair] - np.array(centre, latents.mean.dtype)
+        found = aggregated_posterior_from_samples(samples, (0, 1), limit, points)
+    return found[0] + centre[0], found[1] + centre[1], found[2]
 
 
 def gap(latents: Latents, x: np.ndarray, y: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -161,6 +171,16 @@ def activity_order(latents: Latents) -> np.ndarray:
     return np.argsort(-variance_of_means(latents.mean), kind="stable")
 
 
+def recorded_order(table: pl.DataFrame, epoch: int) -> np.ndarray:
+    """`activity_order` as the table of dimensions recorded it. UserError if it holds none."""
+    if "variance_of_mean" not in table.columns:
+        raise UserError("the table of dimensions is of another kind")
+    rows = table.filter(pl.col("epoch") == epoch).sort("dimension")
+    if not len(rows):
+        raise UserError(f"the table of dimensions holds nothing of epoch {epoch}")
+    return np.argsort(-rows["variance_of_mean"].to_numpy(), kind="stable")
+
+
 def series(run: Run, quantity: str) -> list[Series]:
     """The curves of one quantity on the dumped split, one per estimator recorded, the standard one
     first.
@@ -195,6 +215,8 @@ def verdict(run: Run) -> str:
     """
     width = run.info.get("latent", {}).get("dimensions")
     active, consistent = latest(run, "au"), latest(run, "cu")
+    if run.info.get("damage"):
+        return f"Damaged: {run.info['damage']}"
     if run.info.get("error"):
         return f"Failed: {run.info['error']}"
     if not width:

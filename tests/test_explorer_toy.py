@@ -122,7 +122,7 @@ def test_a_run_without_fields_offers_nothing_behind(visit: Visit, serve, tmp_pat
     assert visit.page.locator("#behind").is_hidden()
     assert set(visit.page.evaluate(KINDS)) == {"scatter"}
     assert visit.page.locator("[id*='centres'] .annotation").count() == 0
-    assert visit.page.locator("#epoch-words").inner_text() == "5 of 5"
+    assert visit.page.locator("#epoch-words").inner_text() == "iteration 5000, epoch 5"
 
 
 @pytest.mark.parametrize("query", ["?behind=<b>&category=-1", "?behind=Critic&category=²", "?"])

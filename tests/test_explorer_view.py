@@ -13,9 +13,9 @@ from explorer_runs import write_all, write_run
 from apps.explorer import panels
 from apps.explorer.app import create_app
 from apps.explorer.cache import Cache
-from apps.explorer.paths import Paths, pairs
+from apps.explorer.guard import allowed
 from apps.explorer.selection import Selection, inside
-from apps.explorer.server import allowed, serve
+from apps.explorer.server import serve
 from apps.explorer.state import State
 from apps.explorer.view import View
 from lab.errors import UserError
@@ -220,48 +220,6 @@ def test_untrusted_names_and_texts_are_shown_as_text(tmp_path: Path) -> None:
     drawn = figure.to_json()
     assert "<script" not in drawn and "<b>" not in drawn
     assert "&lt;script&gt;" in drawn
-
-
-def test_stored_path_ends_at_the_codes_of_its_pair(view: View) -> None:
-    run = run_of(view, "bn_vae(gamma=1.2)")
-    ((a, b),) = pairs([run])
-    path = Paths(view).find(run, a, b)
-    mean = view.latents(run, 3).mean
-    assert np.allclose(path.z[[0, -1]], mean[[0, 1]])
-    assert path.texts[0] == a and path.texts[-1] == b
-
-
-def test_a_run_without_checkpoint_says_so(view: View) -> None:
-    with pytest.raises(UserError, match="No checkpoint"):
-        Paths(view).find(run_of(view, "vae"), "not", "stored")
-
-
-class StubModel:
-    def interpolate(self, a: str, b: str, steps: int):
-        return np.linspace(0, 1, steps), np.zeros((steps, 8)), [a] * steps
-
-    def between(self, a: np.ndarray, b: np.ndarray, steps: int):
-        weights = np.linspace(0, 1, steps)
-        return weights, a + weights[:, None] * (b - a), ["between"] * steps
-
-
-def test_models_are_loaded_once_and_dumped_items_keep_their_codes(
-    tmp_path: Path, monkeypatch
-) -> None:
-    folder = write_run(tmp_path, "bn_vae", "holes", count=30, epochs=2)
-    (folder / "checkpoints").mkdir()
-    (folder / "checkpoints" / "best.safetensors").touch()
-    loaded = []
-    monkeypatch.setattr("apps.explorer.paths.load", lambda run: loaded.append(run) or StubModel())
-    view = View(tmp_path)
-    run, paths = view.listing.runs[0], Paths(view)
-    texts = run.items["text"]
-    path = paths.find(run, texts[4], texts[9])
-    assert path.texts[5] == "between" and np.allclose(
-        path.z[[0, -1]], view.latents(run, 2).mean[[4, 9]]
-    )
-    assert paths.find(run, "typed by", "hand").texts[0] == "typed by"
-    assert len(loaded) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The shell around the pages: navigation, colour scheme, state in the URL, watching the folder."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,22 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, State, dcc, html,
 from dash.development.base_component import Component
 
 from apps.explorer import (
+    address,
     cards,
     collapse,
     curves,
+    exporting,
     holes,
     interpolation,
     latent,
+    projections,
     runs,
     sentence,
     tables,
     theme,
 )
 from apps.explorer import state as url
-from apps.explorer.server import guard
+from apps.explorer.guard import guard
 from apps.explorer.view import View
 
 PAGES = {
@@ -28,6 +32,7 @@ PAGES = {
     "/runs": runs,
     "/curves": curves,
     "/collapse": collapse,
+    "/projections": projections,
     "/holes": holes,
     "/sentence": sentence,
     "/interpolation": interpolation,
@@ -36,6 +41,7 @@ PAGES = {
 NAVIGATION = (
     "/runs",
     "/",
+    "/projections",
     "/curves",
     "/collapse",
     "/holes",
@@ -43,7 +49,10 @@ NAVIGATION = (
     "/interpolation",
     "/tables",
 )
+LINK = "Copy the address of this view"
+REPORT = "Save this view as one file that opens without a server"
 POLL_MILLISECONDS = 2_000
+LARGEST_REQUEST = 64 * 2**20  # bytes; a figure on its way to becoming a PDF
 
 _PAGE = """<!DOCTYPE html>
 <html data-mantine-color-scheme="light">
@@ -53,17 +62,21 @@ _PAGE = """<!DOCTYPE html>
 </html>"""
 
 
-def create_app(root: str | Path, host: str = "127.0.0.1") -> Dash:
-    """The explorer of the runs below `root` as a Dash app that answers under `host`."""
+def create_app(root: str | Path, host: str = "127.0.0.1", token: str | None = None) -> Dash:
+    """The explorer of the runs below `root` as a Dash app that answers under `host`, to those who
+    know the token if there is one.
+    """
     view = View(root)
     app = Dash(
         __name__, title="Latent Lab", update_title=None, suppress_callback_exceptions=True,
         serve_locally=True,
         index_string=_PAGE.format(variables=theme.variables()),
     )  # fmt: skip
-    guard(app.server, host)
+    guard(app.server, host, token, cache(app.csp_hashes))
+    app.server.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.layout = lambda: _shell(view)
     _register(app, view)
+    exporting.register(app, view, PAGES)
     for page in PAGES.values():
         page.register(app, view)
     return app
@@ -80,7 +93,8 @@ def _shell(view: View) -> Component:
             *links,
             html.Span(str(view.root), className="root", title=str(view.root)),
             cards.picker(),
-            html.Button("Copy link", id="copy", className="plain"),
+            html.Button("Copy link", id="copy", className="plain", title=LINK),
+            html.Button("Report", id="report", className="plain", title=REPORT),
             html.Button(
                 "◐",
                 id="scheme",
@@ -99,7 +113,7 @@ def _shell(view: View) -> Component:
             dcc.Store(id="revision", data=view.refresh()),
             dcc.Interval(id="poll", interval=POLL_MILLISECONDS),
             html.Div(bar, className="bar"),
-            html.Div(cards.notices(view), id="notices"),
+            html.Div([html.Div(cards.notices(view), id="notices"), html.Div(id="unread")]),
             html.Main(id="page"),
         ],
         id="mantine",
@@ -139,13 +153,17 @@ def _register(app: Dash, view: View) -> None:
         Output("picked", "value"),
         Output("picked-count", "children"),
         Output("shown-runs", "data"),
+        Output("unread", "children"),
         Input("revision", "data"),
         Input("view", "data"),
+        Input("picked-search", "value"),
+        State("url", "pathname"),
     )
-    def show_choices(_revision: str, search: str) -> Any:
+    def show_choices(_revision: str, search: str, words: str, path: str) -> Any:
         chosen = [r.id for r in view.chosen(url.State.parse(search).runs)]
         count = f"{len(chosen)} of {len(view.listing.runs)} runs  ▾"
-        return cards.choices(view), chosen, count, chosen
+        unread = address.notice(view, path, search)
+        return cards.choices(view, words), chosen, count, chosen, unread
 
     _register_browser(app)
 

@@ -16,6 +16,7 @@ class Cache:
         self.used = 0
         self._entries: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._lock = Lock()
+        self._gates: dict[Hashable, Lock] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -23,14 +24,26 @@ class Cache:
     def get(
         self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int] = lambda _: 1
     ) -> Value:
-        """The remembered value of `key`, or what `make` returns; two threads may both make it."""
+        """The remembered value of `key`, or what `make` returns; a second thread waits for it."""
         with self._lock:
             if key in self._entries:
-                self._entries.move_to_end(key)
-                return self._entries[key][0]
-        value = make()
-        self._keep(key, value, size(value))
+                return self._found(key)
+            gate = self._gates.setdefault(key, Lock())
+        with gate:
+            with self._lock:
+                if key in self._entries:
+                    return self._found(key)
+            try:
+                value = make()
+                self._keep(key, value, size(value))
+            finally:
+                with self._lock:
+                    self._gates.pop(key, None)
         return value
+
+    def _found(self, key: Hashable) -> Value:
+        self._entries.move_to_end(key)
+        return self._entries[key][0]
 
     def _keep(self, key: Hashable, value: object, size: int) -> None:
         with self._lock:

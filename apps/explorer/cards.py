@@ -1,5 +1,6 @@
 """Parts that every page is made of: columns, numbers, captions, the run picker, notices."""
 
+import json
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -30,22 +31,20 @@ def swatch(spec: str) -> html.Span:
     return html.Span(className="swatch", title=spec, style=style, **{"aria-hidden": "true"})
 
 
-def caption(key: str) -> dmc.Popover:
+def caption(key: str) -> html.Button:
     """The (i) that opens what a panel draws, how to read it and what it can't show."""
-    title, *paragraphs = text.CAPTIONS[key]
-    heads = ("Drawn", "Read", "Beware")
-    words = [html.P([html.B(h), " ", p]) for h, p in zip(heads, paragraphs, strict=False)]
-    button = html.Button("i", className="info", **{"aria-label": f"About: {title}"})
-    opened = dmc.PopoverDropdown([html.H4(title), *words], className="caption")
-    return dmc.Popover(
-        [dmc.PopoverTarget(button), opened],
-        width=360, position="bottom-end", shadow="md", withArrow=True,
-    )  # fmt: skip
+    words = text.CAPTIONS[key]
+    named = {"aria-label": f"About: {words[0]}", "aria-haspopup": "dialog"}
+    return html.Button(
+        "i", className="info", **named, **{"data-caption": key, "data-about": json.dumps(words)}
+    )
 
 
 def panel(title: str, key: str, graph: Component) -> html.Div:
-    """A picture with its name above it and its caption one click away."""
-    head = html.Div([html.Span(title), caption(key)], className="panel-head")
+    """A picture with its name above it, its caption and its files one click away."""
+    named = {"aria-label": f"Save: {title}", "aria-haspopup": "menu"}
+    save = html.Button("↓", className="info save", title="Save this figure", **named)
+    head = html.Div([html.Span(title), save, caption(key)], className="panel-head")
     return html.Div([head, graph], className="panel")
 
 
@@ -101,19 +100,30 @@ def picker() -> dmc.Popover:
     button = dmc.Button(
         html.Span(id="picked-count"), variant="default", size="sm", fw=500, id="picker"
     )
+    search = dmc.TextInput(
+        id="picked-search", placeholder="search runs", size="sm", mb=10, debounce=150, value=""
+    )
     boxes = dmc.CheckboxGroup([], id="picked", value=[])
-    dropdown = dmc.PopoverDropdown(boxes, className="choices")
+    dropdown = dmc.PopoverDropdown([search, boxes], className="choices")
     return dmc.Popover([dmc.PopoverTarget(button), dropdown], position="bottom-end", shadow="md")
 
 
-def choices(view: View) -> list[Component]:
-    """A box to tick for each run, grouped by corpus."""
+def choices(view: View, search: str | None = None) -> list[Component]:
+    """A box to tick for each run whose name, id or corpus holds all the words searched for, grouped
+    by corpus.
+    """
     runs = sorted(view.listing.runs, key=lambda r: r.corpus)
+    words = (search or "").lower().split()
+    named = [
+        (run, name)
+        for run, name in zip(runs, views.method_names(runs), strict=True)
+        if all(word in f"{name} seed {run.seed} {run.id}".lower() for word in words)
+    ]
+    if not named and words:
+        return [html.P("No run of that name.", className="hint")]
     return [
         html.Div([html.H4(corpus), *(_choice(r, name) for r, name in members)])
-        for corpus, members in groupby(
-            zip(runs, views.method_names(runs), strict=True), key=lambda member: member[0].corpus
-        )
+        for corpus, members in groupby(named, key=lambda member: member[0].corpus)
     ]
 
 

@@ -74,16 +74,6 @@ def dimensions_figure(
     return figure
 
 
-def rouge_figure(curves: Sequence[Curve], mode: str) -> go.Figure:
-    """Rouge-L of each step against both ends, from A (0) to B (1)."""
-    figure = curves_figure(curves, "", mode)
-    figure.update_xaxes(
-        range=[-0.02, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["A", "¼", "½", "¾", "B"]
-    )
-    figure.update_yaxes(range=[0, 1.02], title_text="Rouge-L (F1)")
-    return figure
-
-
 def note_figure(words: str, mode: str) -> go.Figure:
     """An empty panel that says in one sentence why it is empty."""
     figure = go.Figure(layout=theme.layout(mode, hovermode=False))

@@ -1,50 +1,63 @@
-"""The page of interpolations: two sentences, and what each run says on its way between them."""
+"""The page of interpolations: two ends, and what each run says on its way between them."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-import numpy as np
-import plotly.graph_objects as go
-from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
+from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from apps.explorer import cards, charts, maps, panels, theme
+from apps.explorer import cards, holes, panels, path_curves, path_export, path_parts, text
 from apps.explorer import state as url
-from apps.explorer.paths import Path, Paths, pairs
+from apps.explorer.path_ends import sentences
+from apps.explorer.path_making import Paths
+from apps.explorer.paths import pairs
+from apps.explorer.redraw import redraw
 from apps.explorer.view import View
-from lab import look
 from lab.errors import UserError
-from lab.metrics import interpolation_rouge
 from lab.runs import Run
 
 TITLE = "Interpolation"
 SUGGESTIONS = 12
+AXES = 8
+KINDS = {"straight": "straight", "spherical": "spherical"}
 
 
 def layout(view: View, state: url.State) -> Component:
-    """Two sentences, one map per run, the decoded steps in aligned columns, the Rouge-L curve."""
+    """Two sentences, one map per run, the decoded steps in aligned columns, curves along λ."""
     chosen = view.chosen(state.runs)
-    a, b = ends(state, chosen)
+    return html.Div(
+        [
+            html.Div(_ends(state, chosen), className="toolbar"),
+            html.Div(_controls(state, chosen), className="toolbar"),
+            html.Div(id="path-points"),
+            html.Div([html.Div(id="path-legend"), _files()], className="legend-row"),
+            html.Div(
+                [html.Div(_columns(view, chosen), id="path-columns"), _loading("path-texts")],
+                className="path-scroll",
+            ),
+            _loading("along"),
+            dcc.Store(id="path-shown", data=[r.id for r in chosen]),
+            dcc.Download(id="path-download"),
+        ],
+        className="page interpolation",
+    )
+
+
+def _loading(component_id: str) -> Component:
+    part = html.Div(id=component_id)
+    return dcc.Loading(part, delay_show=400, type="dot", color="var(--accent)")
+
+
+def _ends(state: url.State, chosen: Sequence[Run]) -> list[Component]:
+    a, b = sentences(state, chosen)
     options = [{"value": str(k), "label": f"{x}  →  {y}"} for k, (x, y) in enumerate(pairs(chosen))]
     stored = dmc.Select(
         id="pair", data=options, placeholder="stored pairs", w=150, size="sm",
         comboboxProps={"width": 560, "position": "bottom-end"},
     )  # fmt: skip
-    return html.Div(
-        [
-            html.Div(
-                [_sentence("A", a), _sentence("B", b), cards.control("", stored)],
-                className="toolbar",
-            ),
-            dcc.Store(id="interpolated"),
-            dcc.Loading(
-                html.Div(id="interpolation"), delay_show=400, type="dot", color="var(--accent)"
-            ),
-        ],
-        className="page",
-    )
+    return [_sentence("A", a), _sentence("B", b), cards.control("", stored)]
 
 
 def _sentence(name: str, value: str) -> Component:
@@ -56,12 +69,67 @@ def _sentence(name: str, value: str) -> Component:
     return html.Label([html.Span(name), box], className="control sentence")
 
 
-def ends(state: url.State, chosen: Sequence[Run]) -> tuple[str, str]:
-    """The two sentences asked for; without any, the first pair that the runs stored."""
-    if state.a or state.b:
-        return " ".join(state.a.split()), " ".join(state.b.split())
-    stored = pairs(list(chosen))
-    return stored[0] if stored else ("", "")
+def _controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
+    width = max((r.info.get("latent", {}).get("dimensions", 0) for r in chosen), default=0)
+    axes = [
+        {"group": "By activity", "items": _named("a", min(width, AXES), text.rank)},
+        {"group": "By index", "items": _named("z", width, text.dimension)},
+    ]
+    limits = [{"value": f"{v:g}", "label": f"± {v:g}"} for v in url.LIMITS]
+    steps = dmc.NumberInput(
+        id="path-steps", value=state.steps, min=url.FEWEST_STEPS, max=url.MOST_STEPS, w=70,
+        size="sm", allowDecimal=False, clampBehavior="blur", debounce=500,
+    )  # fmt: skip
+    return [
+        cards.control("Path", _segments("path-kind", KINDS, state.path)),
+        cards.control("Steps", steps),
+        cards.control("Map", _segments("path-ground", holes.GROUNDS, state.ground)),
+        cards.control("Across", _select("path-x", axes, state.x, 150)),
+        cards.control("Up", _select("path-y", axes, state.y, 150)),
+        cards.control("Range", _select("path-limit", limits, f"{state.limit:g}", 84)),
+        cards.control("Prior", dmc.Switch(id="path-prior", checked=state.prior, size="sm")),
+    ]
+
+
+def _files() -> Component:
+    buttons = [
+        html.Button(f"Download {kind}", id=f"path-{kind.lower()}", className="plain ask")
+        for kind in ("CSV", "JSON")
+    ]
+    return html.Div(buttons, className="files")
+
+
+def _named(letter: str, count: int, name: Any) -> list[dict[str, str]]:
+    return [{"value": f"{letter}{i + 1}", "label": name(i)} for i in range(count)]
+
+
+def _select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
+    return dmc.Select(
+        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
+        checkIconPosition="right", maxDropdownHeight=360,
+        comboboxProps={"width": max(width, 180), "position": "bottom-start"},
+    )  # fmt: skip
+
+
+def _segments(component_id: str, choices: dict[str, str], value: str) -> dmc.SegmentedControl:
+    data = [{"value": v, "label": label} for v, label in choices.items()]
+    return dmc.SegmentedControl(id=component_id, data=data, value=value, size="xs")
+
+
+def _columns(view: View, chosen: Sequence[Run]) -> Component:
+    return cards.nothing(view, chosen) or cards.columns([_card(run) for run in chosen])
+
+
+def _card(run: Run) -> Component:
+    return html.Article(
+        [
+            html.Header(id=cards.part("path-head", run)),
+            cards.panel("Path", "path", cards.graph(cards.part("path", run))),
+            html.Dl(id=cards.part("path-numbers", run), className="numbers"),
+            html.Div(id=cards.part("path-notes", run), className="path-notes"),
+            dcc.Store(id=cards.part("path-drawn", run)),
+        ]
+    )
 
 
 def suggestions(view: View, state: url.State, typed: str) -> list[str]:
@@ -79,111 +147,111 @@ def suggestions(view: View, state: url.State, typed: str) -> list[str]:
     return []
 
 
-def results(view: View, paths: Paths, state: url.State, mode: str) -> Component:
-    """Everything below the toolbar."""
-    chosen = view.chosen(state.runs)
-    a, b = ends(state, chosen)
-    empty = cards.nothing(view, chosen)
-    if empty:
-        return empty
-    if not a or not b:
-        return html.P("Type or pick two sentences, A and B.", className="hint")
-    found = [(run, _attempt(paths, run, a, b)) for run in chosen]
-    maps = cards.columns([_card(view, run, path, state, mode) for run, path in found])
-    made = [(run, path) for run, path in found if isinstance(path, Path)]
-    return html.Div([maps, *([_steps(made), _rouge(made, a, b, mode)] if made else [])])
-
-
-def _attempt(paths: Paths, run: Run, a: str, b: str) -> Path | str:
+def results(
+    paths: Paths, state: url.State, mode: str
+) -> tuple[Component, Component] | tuple[None, None]:
+    """Texts and curves of all runs."""
     try:
-        return paths.find(run, a, b)
-    except UserError as error:
-        return str(error)
-
-
-def _card(view: View, run: Run, path: Path | str, state: url.State, mode: str) -> Component:
-    why = path if isinstance(path, str) else path.source
-    head = html.Header(cards.heading(run, "" if isinstance(path, str) else why))
-    figure = _map(view, run, path, state, mode)
-    picture = cards.graph(cards.part("path", run), figure=figure)
-    words = html.P(why if isinstance(path, str) else "", className="verdict")
-    return html.Article([head, cards.panel("Path over q(z)", "path", picture), words])
-
-
-def _map(view: View, run: Run, path: Path | str, state: url.State, mode: str) -> go.Figure:
-    drawn = None
-    try:
-        epoch = view.dumped_epoch(run, run.best_epoch)
-        if isinstance(path, Path) and path.z is not None:
-            epoch = epoch if path.epoch is None else path.epoch
-            _, (i, j) = panels.frame(view, run, state, mode)
-            drawn = maps.Points(
-                run.label, theme.TOKENS[mode]["accent"], path.z[:, i], path.z[:, j], path.texts
-            )
-        x, y, density, frame = panels.map_of(view, run, epoch, state, mode)
-    except UserError as error:
-        return charts.note_figure(str(error), mode)
-    return maps.path_figure(x, y, density, drawn, frame)
-
-
-def _steps(made: list[tuple[Run, Path]]) -> Component:
-    longest = max((p.weights for _, p in made), key=len)
-    head = [html.Th("λ"), *(html.Th([cards.swatch(r.spec), r.label]) for r, _ in made)]
-    columns = [_texts(path, longest) for _, path in made]
-    rows = [
-        html.Tr([html.Td(f"{w:.1f}"), *cells]) for w, *cells in zip(longest, *columns, strict=True)
-    ]
-    return html.Table(
-        [html.Thead(html.Tr(head)), html.Tbody(rows)],
-        className="steps",
-        style={"--columns": len(made)},
-    )
-
-
-def _texts(path: Path, weights: np.ndarray) -> list[Component]:
-    """The path's text at each weight; one that repeats the line above recedes."""
-    nearest = [path.texts[int(np.argmin(np.abs(path.weights - w)))] for w in weights]
-    above = [None, *nearest[:-1]]
-    return [
-        html.Td(t, className="same" if t == before else "")
-        for t, before in zip(nearest, above, strict=True)
-    ]
-
-
-def _rouge(made: list[tuple[Run, Path]], a: str, b: str, mode: str) -> Component:
-    curves = [
-        charts.Curve(
-            run.label, look.colour(run.spec), look.dash(run.spec), path.weights,
-            np.asarray(interpolation_rouge(path.texts, a, b)),
-        )
-        for run, path in made
-    ]  # fmt: skip
-    figure = charts.rouge_figure(curves, mode)
-    chart = cards.panel(
-        "Rouge-L along the path", "rouge", cards.graph("rouge", "chart", figure=figure)
-    )
-    return html.Div([cards.run_legend([run for run, _ in made]), chart], className="rouge")
+        found = path_parts.study(paths, state)
+    except UserError:
+        return None, None  # each card says it
+    if not found.made:
+        return None, None
+    words = cards.panel("Texts along the path", "steps", path_parts.texts(found))
+    return words, path_curves.curves(found.made, mode)
 
 
 def register(app: Dash, view: View) -> None:
     """The page's callbacks."""
     paths = Paths(view)
+    _register_toolbar(app, view)
+    _register_columns(app, paths)
+    _register_browser(app)
 
     @app.callback(
-        Output("interpolation", "children"),
-        Output("interpolated", "data"),
+        Output("path-points", "children"),
+        Output("path-legend", "children"),
+        Input("view", "data"),
+        Input("revision", "data"),
+    )
+    def show_points(search: str, _revision: str) -> Any:
+        state = url.State.parse(search)
+        legend = holes.legend(state, view.chosen(state.runs))
+        return path_parts.points_line(paths, state), legend
+
+    @app.callback(
+        Output("path-texts", "children"),
+        Output("along", "children"),
+        Input({"type": "path-drawn", "run": ALL}, "data"),
+        State("view", "data"),
+        State("theme", "data"),
+    )
+    def show_study(_drawn: list[Any], search: str, mode: str) -> Any:
+        return results(paths, url.State.parse(search), mode or "light")
+
+    @app.callback(
+        Output("path-download", "data"),
+        Input("path-csv", "n_clicks"),
+        Input("path-json", "n_clicks"),
+        State("view", "data"),
+        prevent_initial_call=True,
+    )
+    def download(as_csv: int | None, as_json: int | None, search: str) -> dict[str, str]:
+        if not (as_csv or as_json):
+            raise PreventUpdate
+        state = url.State.parse(search)
+        try:
+            found = path_parts.study(paths, state)
+        except UserError as error:  # each card says it
+            raise PreventUpdate from error
+        if ctx.triggered_id == "path-csv":
+            return {"content": path_export.as_csv(found), "filename": "interpolation.csv"}
+        return {"content": path_export.as_json(found, state), "filename": "interpolation.json"}
+
+
+def _register_columns(app: Dash, paths: Paths) -> None:
+    @app.callback(
+        Output("path-columns", "children"),
+        Output("path-shown", "data"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        State("path-shown", "data"),
+        prevent_initial_call=True,
+    )
+    def show_columns(search: str, _revision: str, shown: list[str]) -> Any:
+        chosen = paths.view.chosen(url.State.parse(search).runs)
+        ids = [r.id for r in chosen]
+        if ids and ids == shown:
+            raise PreventUpdate
+        return _columns(paths.view, chosen), ids
+
+    @app.callback(
+        Output({"type": "path", "run": MATCH}, "figure"),
+        Output({"type": "path-head", "run": MATCH}, "children"),
+        Output({"type": "path-numbers", "run": MATCH}, "children"),
+        Output({"type": "path-notes", "run": MATCH}, "children"),
+        Output({"type": "path-drawn", "run": MATCH}, "data"),
         Input("view", "data"),
         Input("revision", "data"),
         Input("theme", "data"),
-        State("interpolated", "data"),
+        State({"type": "path-drawn", "run": MATCH}, "id"),
+        State({"type": "path-drawn", "run": MATCH}, "data"),
     )
-    def show(search: str, _revision: str, mode: str, shown: list[str] | None) -> Any:
-        state = url.State.parse(search)
-        stamps = [panels.stamp(view, run.id) for run in view.chosen(state.runs)]
-        if ctx.triggered_id == "revision" and stamps and stamps == shown:
-            raise PreventUpdate
-        return results(view, paths, state, mode or "light"), stamps
+    def show_column(
+        search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any
+    ) -> Any:
+        stamp, axes = panels.stamp(paths.view, part["run"]), None
+        if drawn:
+            known, axes = drawn
+            if ctx.triggered_id == "revision" and stamp == known:
+                raise PreventUpdate
+        figure, *rest = path_parts.column(
+            paths, url.State.parse(search), part["run"], mode or "light"
+        )
+        return redraw(figure, axes), *rest, [stamp, figure.layout.uirevision]
 
+
+def _register_toolbar(app: Dash, view: View) -> None:
     for name in ("a", "b"):
 
         @app.callback(
@@ -205,10 +273,21 @@ def register(app: Dash, view: View) -> None:
         known = pairs(view.chosen(url.State.parse(search).runs))
         return known[int(number)] if number and int(number) < len(known) else ("", "")
 
-    app.clientside_callback(
-        ClientsideFunction("explorer", "sentences"),
-        Output("view", "data", allow_duplicate=True),
-        Input("sentence-a", "value"),
-        Input("sentence-b", "value"),
-        prevent_initial_call=True,
-    )
+
+def _register_browser(app: Dash) -> None:
+    view = Output("view", "data", allow_duplicate=True)
+    controls = {
+        "path-kind": "value", "path-steps": "value", "path-ground": "value", "path-x": "value",
+        "path-y": "value", "path-limit": "value", "path-prior": "checked",
+    }  # fmt: skip
+    inputs = {
+        "controls": [Input(name, prop) for name, prop in controls.items()],
+        "sentences": [Input("sentence-a", "value"), Input("sentence-b", "value")],
+        "point": [Input({"type": "path", "run": ALL}, "clickData")],
+        "back": [Input("path-back", "n_clicks")],
+        "fill": [Input("path-fill", "value")],
+    }
+    for function, given in inputs.items():
+        app.clientside_callback(
+            ClientsideFunction("interpolation", function), view, *given, prevent_initial_call=True
+        )

@@ -1,4 +1,4 @@
-"""The page of latent spaces: per run the aggregated posterior above the posterior centres."""
+"""The page of latent spaces: densities, gaps and centres of runs and epochs side by side."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,32 +20,44 @@ from dash import (
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from apps.explorer import behind, cards, panels, text
+from apps.explorer import behind, cards, colours, item, latent_card, panels, sentence_column, text
 from apps.explorer import state as url
-from apps.explorer.redraw import redraw
+from apps.explorer.ahead import Ahead
+from apps.explorer.columns import acted, columns
 from apps.explorer.selection import Selection
-from apps.explorer.view import View, categories
+from apps.explorer.view import View
+from lab.errors import UserError
 from lab.runs import Run
 
 TITLE = "Latent space"
 RANKS_OFFERED = 8
 TICK_MILLISECONDS = 80  # how often the player looks whether it may show its next frame
+LAYERS = {"density": "q(z)", "gap": "gap log q/p", "centres": "centres"}
 
 
 def layout(view: View, state: url.State) -> Component:
-    """Toolbar, legend, one column per run, the table of selected items."""
+    """Toolbar, legend, one card per column, the table of selected items."""
     chosen = view.chosen(state.runs)
     return html.Div(
         [
             html.Div(_controls(view, state, chosen), className="toolbar"),
             html.Div(id="latent-legend"),
-            html.Div(_columns(view, chosen), id="latent-columns"),
-            dcc.Store(id="latent-shown", data=[r.id for r in chosen]),
+            html.Div(latent_card.grid(view, columns(view, state), state.show), id="latent-columns"),
+            dcc.Store(id="latent-shown", data=_shown(view, state)),
+            dcc.Store(id="latent-found"),
+            dcc.Store(id="latent-clicked"),
+            dcc.Store(id="latent-act"),
             html.Div(id="selected", className="selected"),
+            html.Div(id="latent-item"),
             dcc.Store(id="selection"),
         ],
         className="page",
     )
+
+
+def _shown(view: View, state: url.State) -> list[list[str]]:
+    """What stands on the page: columns and layers."""
+    return [[column.id for column in columns(view, state)], list(state.show)]
 
 
 def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Component]:
@@ -58,20 +70,33 @@ def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Compo
         size="sm", color="gray", updatemode="drag", label=None,
     )  # fmt: skip
     player = html.Button(id="play", className="plain play")
+    whole = html.Button(
+        "Whole map", id="latent-whole", className="plain ask", hidden=state.zoom is None
+    )
     return [
+        cards.control("Show", _layers(state)),
         cards.control("Across", _select("axis-x", axes, state.x, 160)),
         cards.control("Up", _select("axis-y", axes, state.y, 160)),
         cards.control(
             "Colour",
-            _select("colour", _colour_options(chosen), panels.colour_column(state, chosen), 130),
+            _select("colour", _colour_options(chosen), colours.colour_column(state, chosen), 130),
         ),
         cards.control("Range", _select("limit", limits, f"{state.limit:g}", 84)),
+        whole,
         cards.control("Prior", dmc.Switch(id="prior", checked=state.prior, size="sm")),
         *behind.controls(view, state, chosen),
         html.Div([player, slider, html.Span(id="epoch-words")], className="control epoch"),
         dcc.Interval(id="clock", interval=TICK_MILLISECONDS, disabled=True),
         dcc.Store(id="dumps", data=_dumps(chosen)),
     ]
+
+
+def _layers(state: url.State) -> Component:
+    chips = [dmc.Chip(name, value=layer, size="xs") for layer, name in LAYERS.items()]
+    group = dmc.ChipGroup(
+        dmc.Group(chips, gap=4), id="show-layers", multiple=True, value=list(state.show)
+    )
+    return html.Div(group)
 
 
 def _select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
@@ -92,7 +117,7 @@ def _axis_options(chosen: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def _colour_options(chosen: Sequence[Run]) -> list[dict[str, str]]:
-    columns = dict.fromkeys(c for run in chosen for c in panels.labels(run))
+    columns = dict.fromkeys(c for run in chosen for c in colours.labels(run))
     return [{"value": c, "label": c} for c in (*columns, "length", "method")]
 
 
@@ -100,32 +125,17 @@ def _dumps(chosen: Sequence[Run]) -> list[int]:
     return sorted({epoch for run in chosen for epoch in run.epochs})
 
 
-def _columns(view: View, chosen: Sequence[Run]) -> Component:
-    return cards.nothing(view, chosen) or cards.columns([_card(run) for run in chosen])
-
-
-def _card(run: Run) -> Component:
-    density = cards.panel(
-        "Aggregated posterior", "density", cards.graph(cards.part("density", run))
-    )
-    title, key = ("draws", "draws") if categories(run) else ("centres", "centres")
-    centres = cards.panel(f"Posterior {title}", key, cards.graph(cards.part("centres", run)))
-    return html.Article(
-        [
-            html.Header(id=cards.part("head", run)),
-            html.Div(id=cards.part("numbers", run)),
-            density,
-            centres,
-            html.P(id=cards.part("verdict", run), className="verdict"),
-            dcc.Store(id=cards.part("drawn", run)),
-            dcc.Store(id=cards.part("centred", run)),
-        ]
-    )
-
-
 def register(app: Dash, view: View) -> None:
     """The page's callbacks."""
+    _register_frame(app, view)
+    _register_columns(app, view)
+    _register_item(app, view)
+    _register_browser(app)
+    _register_player(app)
+    behind.register(app, view)
 
+
+def _register_frame(app: Dash, view: View) -> None:
     @app.callback(
         Output("latent-columns", "children"),
         Output("latent-shown", "data"),
@@ -134,10 +144,12 @@ def register(app: Dash, view: View) -> None:
         State("latent-shown", "data"),
         prevent_initial_call=True,
     )
-    def show_columns(search: str, _revision: str, shown: list[str]) -> Any:
-        chosen = view.chosen(url.State.parse(search).runs)
-        ids = [r.id for r in chosen]
-        return (no_update, no_update) if ids and ids == shown else (_columns(view, chosen), ids)
+    def show_columns(search: str, _revision: str, shown: list[list[str]]) -> Any:
+        state = url.State.parse(search)
+        wanted = _shown(view, state)
+        if wanted[0] and wanted == shown:
+            return no_update, no_update
+        return latent_card.grid(view, columns(view, state), state.show), wanted
 
     @app.callback(
         Output("epoch", "max"),
@@ -161,63 +173,108 @@ def register(app: Dash, view: View) -> None:
         legend = panels.legend(view, state, chosen)
         return last, handle, words, {"minWidth": f"{0.86 * len(room)}ch"}, _dumps(chosen), legend
 
-    @app.callback(
-        Output({"type": "density", "run": MATCH}, "figure"),
-        Output({"type": "head", "run": MATCH}, "children"),
-        Output({"type": "numbers", "run": MATCH}, "children"),
-        Output({"type": "verdict", "run": MATCH}, "children"),
-        Output({"type": "drawn", "run": MATCH}, "data"),
-        Input("view", "data"),
-        Input("revision", "data"),
-        Input("theme", "data"),
-        State({"type": "density", "run": MATCH}, "id"),
-        State({"type": "drawn", "run": MATCH}, "data"),
-    )
-    def show_density(
-        search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any
-    ) -> Any:
-        stamp, axes = panels.stamp(view, part["run"]), None
-        if drawn:
-            known, axes = drawn
-            if ctx.triggered_id == "revision" and stamp == known:
-                raise PreventUpdate
-        figure, *words = panels.density_column(
-            view, url.State.parse(search), part["run"], mode or "light"
-        )
-        return redraw(figure, axes), *words, [stamp, figure.layout.uirevision]
-
-    @app.callback(
-        Output({"type": "centres", "run": MATCH}, "figure"),
-        Output({"type": "centred", "run": MATCH}, "data"),
-        Input("view", "data"),
-        Input({"type": "drawn", "run": MATCH}, "data"),
-        Input("theme", "data"),
-        Input("selection", "data"),
-        State({"type": "centres", "run": MATCH}, "id"),
-        State({"type": "centred", "run": MATCH}, "data"),
-    )
-    def show_centres(
-        search: str, _drawn: Any, mode: str, selection: Any, part: dict[str, str], axes: str | None
-    ) -> Any:
-        state, marked = url.State.parse(search), Selection.parse(selection)
-        figure = panels.centres_column(view, state, part["run"], mode or "light", marked)
-        return redraw(figure, axes), figure.layout.uirevision
-
     @app.callback(Output("selected", "children"), Input("selection", "data"), State("view", "data"))
     def show_selected(selection: Any, search: str) -> Any:
         return panels.selected_table(view, url.State.parse(search), Selection.parse(selection))
 
+
+def _register_columns(app: Dash, view: View) -> None:
+    ahead = Ahead()
+
+    @app.callback(
+        Output({"type": "latent-made", "run": MATCH, "layer": ALL}, "data"),
+        Output({"type": "latent-head", "run": MATCH}, "children"),
+        Output({"type": "latent-numbers", "run": MATCH}, "children"),
+        Output({"type": "latent-verdict", "run": MATCH}, "children"),
+        Output({"type": "latent-drawn", "run": MATCH}, "data"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        Input("theme", "data"),
+        Input("selection", "data"),
+        State({"type": "latent-drawn", "run": MATCH}, "id"),
+        State({"type": "latent-drawn", "run": MATCH}, "data"),
+    )
+    def show_column(
+        search: str, _revision: str, mode: str, marked: Any, part: dict[str, str], drawn: str
+    ) -> Any:
+        name, layers = part["run"], [one["id"]["layer"] for one in ctx.outputs_list[0]]
+        stamp = panels.stamp(view, name)
+        if ctx.triggered_id == "revision" and stamp == drawn:
+            raise PreventUpdate
+        state, selection = url.State.parse(search), Selection.parse(marked)
+        marks = bool(drawn) and ctx.triggered_id == "selection"
+        figures = [
+            no_update
+            if marks and layer != "centres"
+            else panels.picture(view, state, name, layer, mode or "light", selection)
+            for layer in layers
+        ]
+        words = [no_update] * 3 if marks else panels.words(view, state, name)
+        panels.look_ahead(view, ahead, state, name)
+        return figures, *words, stamp
+
+    # By way of the browser, as only there it is known what the reader has set in the meantime.
     app.clientside_callback(
-        ClientsideFunction("explorer", "select"),
+        ClientsideFunction("redraw", "keep"),
+        Output({"type": "latent", "run": MATCH, "layer": MATCH}, "figure"),
+        Input({"type": "latent-made", "run": MATCH, "layer": MATCH}, "data"),
+        State({"type": "latent", "run": MATCH, "layer": MATCH}, "figure"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("latent", "select"),
         Output("selection", "data"),
-        Input({"type": "centres", "run": ALL}, "selectedData"),
-        State({"type": "centres", "run": ALL}, "id"),
+        Input({"type": "latent", "run": ALL, "layer": "centres"}, "selectedData"),
+        State({"type": "latent", "run": ALL, "layer": "centres"}, "id"),
         State("selection", "data"),
         State("view", "data"),
         prevent_initial_call=True,
     )
+
+
+def _register_item(app: Dash, view: View) -> None:
+    @app.callback(
+        Output("latent-found", "data"),
+        Input("latent-act", "data"),
+        State("view", "data"),
+        prevent_initial_call=True,
+    )
+    def act(chosen: Any, search: str) -> Any:
+        try:
+            run, action = str(chosen["run"]), chosen["act"]
+            names = acted(view, url.State.parse(search), run, action)
+        except (UserError, TypeError, KeyError) as error:
+            raise PreventUpdate from error
+        return {"run": names}
+
+    @app.callback(
+        Output("latent-found", "data", allow_duplicate=True),
+        Input("latent-clicked", "data"),
+        State("view", "data"),
+        prevent_initial_call=True,
+    )
+    def find_item(clicked: Any, search: str) -> Any:
+        try:
+            point = [float(clicked["x"]), float(clicked["y"])]
+            found = item.clicked(view, url.State.parse(search), str(clicked["run"]), point)
+        except (UserError, TypeError, KeyError, ValueError) as error:
+            raise PreventUpdate from error
+        return {"item": found}
+
+    @app.callback(Output("latent-item", "children"), Input("view", "data"))
+    def show_item(search: str) -> Any:
+        state = url.State.parse(search)
+        if state.item is None:
+            return None
+        words = "Its neighbours, KL and decodes"
+        link = dcc.Link(words, href=item.address(search), className="read")
+        close = html.Button("Clear", id="latent-clear", className="plain ask")
+        said = sentence_column.item_words(view, state)
+        return html.Div([said, html.Div([link, close], className="after")], className="picked")
+
+
+def _register_browser(app: Dash) -> None:
     app.clientside_callback(
-        ClientsideFunction("explorer", "latent"),
+        ClientsideFunction("latent", "controls"),
         Output("view", "data", allow_duplicate=True),
         Input("axis-x", "value"),
         Input("axis-y", "value"),
@@ -227,12 +284,34 @@ def register(app: Dash, view: View) -> None:
         Input("epoch", "value"),
         Input("behind", "value"),
         Input("category", "value"),
+        Input("show-layers", "value"),
         State("epoch", "max"),
         State("offered", "data"),
         prevent_initial_call=True,
     )
-    _register_player(app)
-    behind.register(app, view)
+    app.clientside_callback(
+        ClientsideFunction("latent", "found"),
+        Output("view", "data", allow_duplicate=True),
+        Input("latent-found", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("latent", "clear"),
+        Output("view", "data", allow_duplicate=True),
+        Input("latent-clear", "n_clicks"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("zoom", "share"),
+        Input({"type": "latent", "run": ALL, "layer": ALL}, "relayoutData"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("zoom", "whole"),
+        Output("latent-whole", "hidden"),
+        Input("latent-whole", "n_clicks"),
+        Input("view", "data"),
+    )
 
 
 def _register_player(app: Dash) -> None:
@@ -246,6 +325,11 @@ def _register_player(app: Dash) -> None:
         State("epoch", "value"),
         State("dumps", "data"),
         prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("player", "watch"),
+        Input("epoch", "value"),
+        Input("dumps", "data"),
     )
     app.clientside_callback(
         ClientsideFunction("player", "face"),

@@ -14,7 +14,7 @@ from lab.views import GAP_LIMIT
 
 SPHERE_RADII = (1.0,)
 SVG_LIMIT = 2_000  # points up to which a panel needs no WebGL context
-POINT_LIMIT = 10_000  # points drawn of a larger set
+HOVER_LIMIT = 10_000  # points whose texts travel to the browser; of more, a click tells the text
 HOVER_NEEDS = 100  # distinct values an axis must have: hovering over a dead one blocks the browser
 
 
@@ -22,7 +22,8 @@ HOVER_NEEDS = 100  # distinct values an axis must have: hovering over a dead one
 class Frame:
     """What all maps share: names of the axes, half-width, prior circles, colour mode.
 
-    On a sphere the prior is one circle, its outline; `scale` multiplies the limit of densities.
+    On a sphere the prior is one circle, its outline; `scale` multiplies the limit of densities;
+    `window` is the part zoomed in on: x from, to, y from, to.
     """
 
     x: str
@@ -32,6 +33,7 @@ class Frame:
     mode: str = "light"
     sphere: bool = False
     scale: float = 1.0
+    window: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ def centres_figure(
     outline: tuple[np.ndarray, np.ndarray] | None = None,
     behind: Sequence[go.Heatmap] = (),
     note: str = "",
+    on_top: Sequence[go.Scatter] = (),
+    faint: bool = False,
 ) -> go.Figure:
     """Posterior centres, one trace per class; selected ones on top in the accent colour.
 
@@ -85,13 +89,17 @@ def centres_figure(
     kind = go.Scattergl if gl else go.Scatter
     total = sum(len(g.x) for g in groups)
     size = 5 if total <= 600 else 4 if total <= SVG_LIMIT else 3
-    opacity = 0.75 if selected is None else 0.25
-    hover = can_hover(groups)
+    opacity = 0.3 if faint or selected is not None else 0.75
+    texts = any(g.hover for g in groups)
+    hover = texts and can_hover(groups)
     traces = [_dots(kind, g, size, opacity, hover) for g in groups if len(g.x)]
     if selected is not None and len(selected.x):
         traces.append(_dots(kind, selected, size + 2, 1.0, hover))
+    traces += [
+        go.Scattergl(t.to_plotly_json() | {"type": "scattergl"}) if gl else t for t in on_top
+    ]
     figure = go.Figure([*behind, *traces], _map_layout(frame, dragmode="lasso"))
-    figure.update_layout(annotations=[_note(note)] if note else [])
+    figure.update_layout(annotations=[_note(note, frame.mode)] if note else [])
     figure.update_layout(
         hovermode="closest" if hover else False, newselection=_selection(frame.mode)
     )
@@ -111,11 +119,25 @@ def can_hover(groups: Sequence[Points]) -> bool:
     return min(len(np.unique(a)) for a in axes) >= min(HOVER_NEEDS, len(axes[0]))
 
 
+def centres_heat(x: np.ndarray, y: np.ndarray, density: np.ndarray, frame: Frame) -> go.Heatmap:
+    """The density of points [y, x] behind a sample of them, on the scale of all densities."""
+    return go.Heatmap(
+        x=x.astype(np.float32), y=y.astype(np.float32), z=density.astype(np.float32), zmin=0,
+        zmax=DENSITY_LIMIT * frame.scale, colorscale=theme.scale(frame.mode), showscale=False,
+        zsmooth="best", hoverinfo="skip",
+    )  # fmt: skip
+
+
 def path_figure(
-    x: np.ndarray, y: np.ndarray, density: np.ndarray, path: Points | None, frame: Frame
+    x: np.ndarray,
+    y: np.ndarray,
+    values: np.ndarray,
+    path: Points | None,
+    frame: Frame,
+    gap: bool = False,
 ) -> go.Figure:
-    """A path with its ends A and B over the density."""
-    figure = density_figure(x, y, density, frame)
+    """A path with its ends A and B over the density, or over the gap."""
+    figure = (gap_figure if gap else density_figure)(x, y, values, frame)
     if path is None:
         return figure
     tokens = theme.TOKENS[frame.mode]
@@ -132,13 +154,14 @@ def path_figure(
 
 
 def _map_layout(frame: Frame, dragmode: str) -> dict[str, Any]:
-    bounds = [-frame.limit, frame.limit]
-    ticks = {
-        "tickvals": [-frame.limit, -frame.limit / 2, 0, frame.limit / 2, frame.limit],
-        "range": bounds,
-    }
-    y_axis = {**ticks, "title": _title(frame.y), "scaleanchor": "x", "constrain": "domain"}
-    x_axis = {**ticks, "title": _title(frame.x), "constrain": "domain"}
+    limit = frame.limit
+    x0, x1, y0, y1 = frame.window or (-limit, limit, -limit, limit)
+    ticks: dict[str, Any] = {"tickmode": "auto", "nticks": 5}
+    if frame.window is None:
+        ticks = {"tickmode": "array", "tickvals": [-limit, -limit / 2, 0, limit / 2, limit]}
+    free = {**ticks, "constrain": "domain"}
+    y_axis = {**free, "range": [y0, y1], "title": _title(frame.y), "scaleanchor": "x"}
+    x_axis = {**free, "range": [x0, x1], "title": _title(frame.x)}
     radii = SPHERE_RADII if frame.sphere else PRIOR_RADII
     circles = [_circle(r, frame.mode) for r in radii] if frame.prior else []
     return theme.layout(
@@ -151,10 +174,12 @@ def _title(words: str) -> dict[str, Any]:
     return {"text": words, "font": {"size": 12}, "standoff": 4}
 
 
-def _note(words: str) -> dict[str, Any]:
+def _note(words: str, mode: str) -> dict[str, Any]:
     corner = {"x": 0, "y": 1, "xref": "x domain", "yref": "y domain"}
-    return {"text": safe(words, 34), "showarrow": False, "align": "left", "xanchor": "left",
-            "yanchor": "top", **corner}  # fmt: skip
+    return {
+        "text": safe(words, 34), "showarrow": False, "align": "left", "xanchor": "left",
+        "yanchor": "top", "bgcolor": theme.TOKENS[mode]["background"], "opacity": 0.85, **corner,
+    }  # fmt: skip
 
 
 def _circle(radius: float, mode: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""What one run's column shows in a given state: figures and words, without any callback."""
+"""What one column of the latent page shows in a given state: figures and words, no callback."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import dash_ag_grid as dag
@@ -10,18 +12,21 @@ import polars as pl
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import behind, cards, charts, maps, text, theme
-from apps.explorer.classes import Classes, classes, sample, single
+from apps.explorer import behind, cards, centres, charts, colours, exporting, item, maps
+from apps.explorer.ahead import Ahead
+from apps.explorer.columns import Column, column
+from apps.explorer.frames import frame, when, when_in, window
 from apps.explorer.selection import Selection
 from apps.explorer.state import State
-from apps.explorer.view import View, categories
+from apps.explorer.view import MANY, View
 from lab import look, views
 from lab.errors import UserError
 from lab.runs import Run
 
-TABLE_ROWS = 500
-MOST_TRACES = 20  # several layers per class, so that the class drawn last doesn't hide the others
-GL_GRAPHS = 6  # a WebGL graph opens two contexts and a browser allows 16
+__all__ = ["density_column", "frame", "map_of", "readout", "stamp", "when"]
+
+TABLE_ROWS = 2_000
+LONGEST_CELL = 2_000  # characters
 
 
 def stamp(view: View, run_id: str) -> str:
@@ -31,32 +36,6 @@ def stamp(view: View, run_id: str) -> str:
     except UserError:
         return "gone"
     return repr((run.info.get("updated"), run.epochs[-1:], run.status))
-
-
-def labels(run: Run) -> list[str]:
-    """Names of the run's label columns; none when its items can't be read."""
-    try:
-        return run.labels
-    except UserError:
-        return []
-
-
-def colour_column(state: State, chosen: Sequence[Run]) -> str:
-    """The column that colours the points: as asked for, else the first label, else the method."""
-    offered = list(dict.fromkeys(c for run in chosen for c in labels(run)))
-    if state.colour in (*offered, "length", "method"):
-        return state.colour
-    return offered[0] if offered else "method"
-
-
-def shared_classes(column: str, chosen: Sequence[Run]) -> Classes | None:
-    """Classes of a column over all runs that have it; None where the method colours the points."""
-    having = [r for r in chosen if r.epochs and (column == "length" or column in labels(r))]
-    return (
-        classes(column, [r.items[column] for r in having])
-        if having and column != "method"
-        else None
-    )
 
 
 def scales(chosen: Sequence[Run]) -> list[Component]:
@@ -70,54 +49,122 @@ def scales(chosen: Sequence[Run]) -> list[Component]:
 
 
 def legend(view: View, state: State, chosen: Sequence[Run]) -> Component:
-    """The scales of the densities and critics and the classes of the points, once for all."""
-    scale = [*scales(chosen), *behind.scales(view, state, chosen)]
+    """The scales of the layers shown and the classes of the points, once for all."""
+    densities = scales(chosen) if "density" in state.show else []
+    gaps = [gap_scale()] if "gap" in state.show else []
+    points = []
+    if "centres" in state.show:
+        points = [*behind.scales(view, state, chosen), *colours.legend(view, state, chosen)]
+    return cards.legend([*densities, *gaps, *points])
+
+
+def gap_scale() -> Component:
+    """The scale of every gap map."""
+    bar, end = html.I(className="scale diverging"), f"{views.GAP_LIMIT:g}"
+    return html.Span([f"gap log q/p  −{end}", bar, f"{end} nats"])
+
+
+def picture(
+    view: View,
+    state: State,
+    name: str,
+    layer: str,
+    mode: str,
+    selection: Selection | None = None,
+) -> go.Figure:
+    """The figure of one layer of a column; a note that says why where there is none."""
+    make = {"density": _density, "gap": _gap, "centres": centres.figure}[layer]
     try:
-        found = shared_classes(colour_column(state, chosen), chosen)
+        shown = column(view, name)
+        _, dims = frame(view, shown.run, state, mode)
+        view.plane(shown.run, shown.epoch(view, state), dims)
+    except UserError as error:
+        # What holds for the whole column is said once, at its top.
+        first = layer in state.show[:1] or layer not in state.show
+        return charts.note_figure(str(error) if first else "", mode)
+    try:
+        return make(view, state, shown, mode, selection)
+    except (UserError, ValueError) as error:  # a dump may hold values that are not finite
+        return charts.note_figure(str(error), mode)
+
+
+def look_ahead(view: View, ahead: Ahead, state: State, name: str) -> None:
+    """Have the dumps before and after the one shown made ready, where that takes long."""
+    try:
+        shown = column(view, name)
+        run, epoch = shown.run, shown.epoch(view, state)
     except UserError:
-        found = None
-    if found is None:
-        return cards.legend(scale)
-    if found.bounds:
-        ramp = {"background": f"linear-gradient(to right, {', '.join(found.colours)})"}
-        low, high = (f"{v:.3g}" for v in found.bounds)
-        return cards.legend(
-            [
-                *scale,
-                html.Span([f"{found.title} {low}", html.I(className="scale", style=ramp), high]),
-            ]
-        )
-    dots = zip(found.names, found.colours, strict=True)
-    shown = [
-        html.Span([html.Span(className="swatch", style={"background": c}), n]) for n, c in dots
-    ]
-    return cards.legend([*scale, html.B(found.title), *shown])
+        return
+    if shown.pin is None and run.info.get("items", 0) > MANY:
+        at = run.epochs.index(epoch)
+        for epoch in (*run.epochs[max(at - 1, 0) : at], *run.epochs[at + 1 : at + 2]):
+            then = replace(state, epoch=epoch)
+            ahead.wish((name, epoch > run.epochs[at]), partial(_prepare, view, then, shown))
 
 
-def density_column(view: View, state: State, run_id: str, mode: str) -> tuple[Any, ...]:
-    """Density figure, head, numbers and verdict of one run."""
+def _prepare(view: View, state: State, shown: Column) -> None:
+    _, dims = frame(view, shown.run, state, "light")
+    view.plane_points(shown.run, shown.epoch(view, state), dims)
+    if {"density", "gap"} & set(state.show):
+        _zoomed(view, state, shown, dims)
+
+
+def words(view: View, state: State, name: str) -> tuple[Any, ...]:
+    """Head, numbers and verdict of one column."""
     try:
-        run = view.find(run_id)
-    except UserError as error:
-        return charts.note_figure(str(error), mode), "", "", ""
+        shown = column(view, name)
+    except UserError:
+        return "", "", ""
+    run = shown.run
     try:
-        epoch = view.dumped_epoch(run, state.epoch)
-        figure = maps.density_figure(*map_of(view, run, epoch, state, mode))
-    except UserError as error:
+        epoch = shown.epoch(view, state)
+    except UserError:
         now = view.at(run)
-        return (
-            charts.note_figure(str(error), mode),
-            cards.heading(run, ""),
-            cards.numbers(now),
-            views.verdict(now),
-        )
+        return cards.heading(run, ""), cards.numbers(now), views.verdict(now)
     then = view.at(run, epoch)
     return (
-        figure,
-        cards.heading(run, when(run, epoch, state)),
+        cards.heading(run, when_in(shown, epoch, state)),
         cards.numbers(then),
         views.verdict(then),
     )
+
+
+def density_column(view: View, state: State, name: str, mode: str) -> tuple[Any, ...]:
+    """Density figure, head, numbers and verdict of one column."""
+    return picture(view, state, name, "density", mode), *words(view, state, name)
+
+
+def _density(
+    view: View, state: State, shown: Column, mode: str, _selection: Selection | None
+) -> go.Figure:
+    framed, dims = frame(view, shown.run, state, mode, state.zoom)
+    grid = _zoomed(view, state, shown, dims)
+    return _with_item(maps.density_figure(*grid, framed), view, state, shown, dims, mode)
+
+
+def _gap(
+    view: View, state: State, shown: Column, mode: str, _selection: Selection | None
+) -> go.Figure:
+    framed, dims = frame(view, shown.run, state, mode, state.zoom)
+    grid = _zoomed(view, state, shown, dims)
+    ratio = views.gap(view.plane(shown.run, shown.epoch(view, state), dims), *grid)
+    figure = maps.gap_figure(*grid[:2], ratio, framed)
+    return _with_item(figure, view, state, shown, dims, mode)
+
+
+def _zoomed(
+    view: View, state: State, shown: Column, dims: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The density on the square around the part of the map that is looked at."""
+    x0, x1, y0, y1 = window(state)
+    half, middle = max(x1 - x0, y1 - y0) / 2, ((x0 + x1) / 2, (y0 + y1) / 2)
+    return view.density(shown.run, shown.epoch(view, state), dims, half, middle)
+
+
+def _with_item(
+    figure: go.Figure, view: View, state: State, shown: Column, dims: tuple[int, int], mode: str
+) -> go.Figure:
+    return figure.add_traces(item.traces(view, state, shown, dims, mode))
 
 
 def map_of(view: View, run: Run, epoch: int, state: State, mode: str) -> tuple[Any, ...]:
@@ -126,23 +173,15 @@ def map_of(view: View, run: Run, epoch: int, state: State, mode: str) -> tuple[A
     return *view.density(run, epoch, dims, state.limit), shared
 
 
-def frame(view: View, run: Run, state: State, mode: str) -> tuple[maps.Frame, tuple[int, int]]:
-    """The axes of a run's maps in this state, and the two dimensions they are."""
-    axes = [view.axis(run, name) for name in (state.x, state.y)]
-    names = [f"{text.dimension(d)}, {text.rank(r)}" for d, r in axes]
-    scale = views.density_scale(run)
-    shared = maps.Frame(*names, state.limit, state.prior, mode, views.on_sphere(run), scale)
-    return shared, (axes[0][0], axes[1][0])
-
-
 def readout(chosen: Sequence[Run], epoch: int) -> str:
-    """Where the slider stands, in the unit of the runs: "iteration 15000 of 80000"."""
+    """Where the slider stands: "iteration 15000 of 80000", in two units "epoch 3, iteration 9"."""
     last = last_epoch(chosen)
     having = [r for r in chosen if r.epochs]
-    alike = len({(r.time(0), r.time(1)) for r in having}) == 1
-    if not alike:
-        return f"{epoch} of {last}"
-    return f"{having[0].time(epoch)} of {having[0].time(last).split()[-1]}"
+    times = list(dict.fromkeys(run.time(epoch) for run in having))
+    if len(times) == 1:
+        return f"{times[0]} of {having[0].time(last).split()[-1]}"
+    # Runs that count differently have the number of the dump in common.
+    return ", ".join(times) if len(times) == 2 else f"dump {epoch} of {last}"
 
 
 def last_epoch(chosen: Sequence[Run]) -> int:
@@ -150,94 +189,11 @@ def last_epoch(chosen: Sequence[Run]) -> int:
     return max((r.epochs[-1] for r in chosen if r.epochs), default=0)
 
 
-def when(run: Run, epoch: int, state: State) -> str:
-    """The epoch of a picture, with a word where the run has no dump of the epoch asked for."""
-    if state.epoch is None or epoch == state.epoch:
-        return run.time(epoch)
-    if epoch > state.epoch:
-        return f"{run.time(epoch)}, its first"
-    return f"{run.time(epoch)}, {'its last' if epoch == run.epochs[-1] else 'the dump before'}"
-
-
 def centres_column(
-    view: View, state: State, run_id: str, mode: str, selection: Selection | None
+    view: View, state: State, name: str, mode: str, selection: Selection | None
 ) -> go.Figure:
-    """Centres figure of one run, with the items of the selection on top."""
-    try:
-        run = view.find(run_id)
-        return _centres(view, state, run, mode, selection)
-    except UserError:
-        return charts.note_figure("", mode)
-
-
-def _centres(
-    view: View, state: State, run: Run, mode: str, selection: Selection | None
-) -> go.Figure:
-    chosen = view.chosen(state.runs)
-    shared, dims = frame(view, run, state, mode)
-    epoch = view.dumped_epoch(run, state.epoch)
-    plane = view.points(run, epoch)[:, dims]
-    found, groups = _groups(state, run, chosen)
-    many = sum(len(r.items) > maps.SVG_LIMIT for r in chosen if r.epochs) > GL_GRAPHS
-    rows = sample(groups, maps.SVG_LIMIT if many else maps.POINT_LIMIT)
-    on_top, marked = None, _marked(view, selection, run)
-    if marked is not None:
-        accent = theme.TOKENS[mode]["accent"]
-        on_top = _points(run, plane, marked[: maps.SVG_LIMIT], "selected", accent)
-    return maps.centres_figure(
-        _layered(run, plane, rows, found, groups), shared, len(rows) > maps.SVG_LIMIT, on_top,
-        _outline(selection, run, state),
-        *behind.layers(view, state, run, epoch, dims, _palette(run, chosen), mode),
-    )  # fmt: skip
-
-
-def _layered(
-    run: Run, plane: np.ndarray, rows: np.ndarray, found: Classes, groups: np.ndarray
-) -> list[maps.Points]:
-    """The points of each class, in several layers of all classes."""
-    layers = max(1, min(4, MOST_TRACES // len(found.names)))
-    return [
-        _points(run, plane, part[groups[part] == k], name, colour)
-        for part in np.array_split(np.random.default_rng(0).permutation(rows), layers)
-        for k, (name, colour) in enumerate(zip(found.names, found.colours, strict=True))
-    ]
-
-
-def _points(run: Run, plane: np.ndarray, rows: np.ndarray, name: str, colour: str) -> maps.Points:
-    hover = [text.safe(t) for t in run.items["text"].gather(rows).to_list()]
-    return maps.Points(name, colour, plane[rows, 0], plane[rows, 1], hover)
-
-
-def _groups(state: State, run: Run, chosen: Sequence[Run]) -> tuple[Classes, np.ndarray]:
-    """The classes that colour the points, and the number of that of each item [N]."""
-    column = colour_column(state, chosen)
-    found = shared_classes(column, chosen)
-    if found is None or column not in run.items.columns:
-        return single(look.colour(run.spec)), np.zeros(len(run.items), int)
-    return found, found.assign(run.items[column])
-
-
-def _palette(run: Run, chosen: Sequence[Run]) -> list[str]:
-    """Colours of a toy run's categories, as its points have them when coloured by category."""
-    numbers = pl.Series(range(categories(run)), dtype=pl.Int64)
-    found = shared_classes("category", chosen) or single(look.colour(run.spec))
-    return [found.colours[k] for k in found.assign(numbers)]
-
-
-def _outline(
-    selection: Selection | None, run: Run, state: State
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The polygon, where it was drawn in this run's panel on the axes shown now."""
-    here = selection is not None and selection.run == run.id
-    same_axes = here and (selection.state.x, selection.state.y) == (state.x, state.y)
-    return (selection.x, selection.y) if same_axes else None
-
-
-def _marked(view: View, selection: Selection | None, run: Run) -> np.ndarray | None:
-    if selection is None:
-        return None
-    source, rows = selection.rows(view)
-    return view.matching_rows(source, rows, run)
+    """Centres figure of one column, with the items of the selection on top."""
+    return picture(view, state, name, "centres", mode, selection)
 
 
 def selected_table(view: View, state: State, selection: Selection | None) -> Component:
@@ -259,7 +215,8 @@ def selected_table(view: View, state: State, selection: Selection | None) -> Com
     words = f"{len(rows):,} of {len(source.items):,} items selected in {source.label}{first}."
     if strangers:
         words += f" Not among the items of {', '.join(strangers)}."
-    return html.Div([html.P(words), _grid(source, rows[:TABLE_ROWS])])
+    tools = [exporting.tools(), _grid(source, rows[:TABLE_ROWS])] if len(rows) else []
+    return html.Div([html.P(words), *tools])
 
 
 def _grid(run: Run, rows: np.ndarray) -> dag.AgGrid:
@@ -268,12 +225,22 @@ def _grid(run: Run, rows: np.ndarray) -> dag.AgGrid:
     names = {f"c{k}": column for k, column in enumerate(order)}
     return dag.AgGrid(
         id="selected-rows",
-        rowData=[{key: str(record[column]) for key, column in names.items()} for record in records],
-        columnDefs=[
-            {"field": key, "headerName": column, "flex": 5 if column == "text" else 1}
-            for key, column in names.items()
-        ],
+        rowData=[{k: _plain(record[column]) for k, column in names.items()} for record in records],
+        columnDefs=[_column(key, run.items[column]) for key, column in names.items()],
         defaultColDef=cards.GRID_COLUMN,
         dashGridOptions={"theme": cards.GRID_THEME, "rowHeight": 36},
         style={"height": "260px"},
     )
+
+
+def _column(key: str, values: pl.Series) -> dict[str, Any]:
+    kind = "Number" if values.dtype.is_numeric() else "Text"
+    flex = 5 if values.name == "text" else 1
+    return {
+        "field": key, "headerName": values.name, "flex": flex, "filter": f"ag{kind}ColumnFilter"
+    }  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """A value that a table can hold; of a text at most the first 2,000 characters."""
+    return value if type(value) in (int, float, bool) else str(value)[:LONGEST_CELL]

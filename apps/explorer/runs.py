@@ -3,7 +3,7 @@
 from typing import Any
 
 import dash_ag_grid as dag
-from dash import ClientsideFunction, Dash, Input, Output, State, html
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from apps.explorer import cards
@@ -49,8 +49,10 @@ def layout(view: View, state: url.State) -> Component:
                 selectedRows={"ids": chosen},
                 defaultColDef={**cards.GRID_COLUMN, "resizable": True},
                 dashGridOptions=_OPTIONS,
+                eventListeners={"gridSizeChanged": ["runsFit(params)"]},
                 style={"height": None},
             ),
+            dcc.Store(id="runs-fitted"),
         ],
         className="page",
     )  # fmt: skip
@@ -142,4 +144,9 @@ def register(app: Dash, view: View) -> None:
         Input("runs-grid", "selectedRows"),
         State("runs-grid", "rowData"),
         prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("runs", "fit"),
+        Output("runs-fitted", "data"),
+        Input("runs-grid", "id"),
     )

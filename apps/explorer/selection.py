@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from apps.explorer.columns import column
 from apps.explorer.state import State
 from apps.explorer.view import View
 from lab.runs import Run
@@ -14,7 +15,7 @@ MOST_CORNERS = 2_000
 
 @dataclass(frozen=True)
 class Selection:
-    """A polygon in the panel of one run, with the state (axes, epoch) in which it was drawn."""
+    """A polygon in the panel of one column, with the state (axes, epoch) in which it was drawn."""
 
     run: str
     x: np.ndarray
@@ -33,10 +34,14 @@ class Selection:
 
     def rows(self, view: View) -> tuple[Run, np.ndarray]:
         """The run in which it was drawn and the rows of its items inside the outline."""
-        run = view.find(self.run)
-        points = view.points(run, view.dumped_epoch(run, self.state.epoch))
-        (i, _), (j, _) = view.axis(run, self.state.x), view.axis(run, self.state.y)
-        return run, np.flatnonzero(inside(points[:, i], points[:, j], self.x, self.y))
+        source = column(view, self.run)
+        run, epoch = source.run, source.epoch(view, self.state)
+        dims = view.axis(run, self.state.x)[0], view.axis(run, self.state.y)[0]
+        key = ("rows", view.key(run, epoch), dims, self.x.tobytes(), self.y.tobytes())
+        return run, view.remember(key, lambda: self._inside(view.plane_points(run, epoch, dims)))
+
+    def _inside(self, plane: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(inside(plane[:, 0], plane[:, 1], self.x, self.y))
 
 
 def inside(x: np.ndarray, y: np.ndarray, corner_x: np.ndarray, corner_y: np.ndarray) -> np.ndarray:
@@ -47,12 +52,16 @@ def inside(x: np.ndarray, y: np.ndarray, corner_x: np.ndarray, corner_y: np.ndar
         & (y >= corner_y.min())
         & (y <= corner_y.max())
     )
-    near_x, near_y = x[result], y[result]
-    odd = np.zeros(len(near_x), bool)
+    # Sorted by height, so that each edge looks only at the points beside it.
+    near = np.flatnonzero(result)
+    near = near[np.argsort(y[near])]
+    near_x, near_y = x[near].astype(float), y[near].astype(float)
+    odd = np.zeros(len(near), bool)
     following = zip(np.roll(corner_x, -1), np.roll(corner_y, -1), strict=True)
     for x0, y0, (x1, y1) in zip(corner_x, corner_y, following, strict=True):
         if y0 != y1:
-            crossing = x0 + (near_y - y0) * (x1 - x0) / (y1 - y0)
-            odd ^= ((y0 > near_y) != (y1 > near_y)) & (near_x < crossing)
-    result[result] = odd
+            beside = slice(*np.searchsorted(near_y, [min(y0, y1), max(y0, y1)]))
+            crossing = x0 + (near_y[beside] - y0) * (x1 - x0) / (y1 - y0)
+            odd[beside] ^= near_x[beside] < crossing
+    result[near] = odd
     return result

@@ -6,14 +6,25 @@ from urllib.parse import parse_qs
 
 from lab.collapse import Thresholds
 from lab.holes import FILLS
+from lab.latent_paths import KINDS as PATHS
 from lab.posterior_neighbours import KINDS
 
 LIMITS = (1.0, 2.0, 4.0, 8.0, 16.0)
 BACKDROPS = ("nothing", "regions", "critic")
 GROUNDS = ("gap", "density")
+LAYERS = ("density", "gap", "centres")  # from top to bottom of a column
+SHOWN = ("density", "centres")
 NEIGHBOURS = (5, 10, 20, 50)
+FEWEST_STEPS, MOST_STEPS = 5, 31
+PROJECTIONS = ("pca", "umap", "pairs")
+DRAWN = ("density", "gap", "centres")
+BASES = ("activity", "index", "pca")
+PAIR_COUNTS = (2, 4, 8, 16)
+LONGEST_PAIRS = 160  # characters of chosen pairs that are read
 LONGEST_SENTENCE = 400  # characters of a typed sentence that are read
 _COORDINATES = re.compile(r"(-?\d{1,3}(?:\.\d{1,9})?),(-?\d{1,3}(?:\.\d{1,9})?)", re.ASCII)
+_BOUND = re.compile(r"-?\d{1,3}(\.\d{1,9})?", re.ASCII)
+NARROWEST = 1e-5  # width of a zoom
 _DECIMAL = re.compile(r"\d{1,3}(\.\d{1,9})?(e-\d)?", re.ASCII)
 
 
@@ -22,10 +33,15 @@ class State:
     """What the URL asks for; axes are "a1" (the most active dimension) or "z5" (the fifth).
 
     `behind` is one of BACKDROPS, None where the runs decide; `category` None means their mean.
+    `runs` are ids, each followed by "@3" where its column stays at epoch 3; `show` some of LAYERS,
+    `zoom` the part of the maps looked at: x from, to, y from, to.
     `table` is a printed table, of which `hide` names columns of ours that are not shown.
     `near` is the distance of the `k` neighbours of an `item`; they are compared `against` the dump
     "before", the "first" one, "e3" (of epoch 3) or "r" and the id of another run.
     The place looked at is `at` two coordinates, the others filled as `fill` says, or prior `draw`.
+    Of a `projection` is `drawn` one of DRAWN; `count` pairs of dimensions, or those in `pairs`
+    ("1 2, 3 4"), are numbered as one of BASES says.
+    A `path` of `steps` leads from sentence `a` to `b`, or from `pa` to `pb` on the map of run `on`.
     """
 
     runs: tuple[str, ...] = ()
@@ -53,6 +69,18 @@ class State:
     at: tuple[float, float] | None = None
     fill: str = FILLS[0]
     draw: int | None = None
+    projection: str = PROJECTIONS[0]
+    drawn: str = DRAWN[0]
+    by: str = BASES[0]
+    count: int = 4
+    pairs: str = ""
+    show: tuple[str, ...] = SHOWN
+    zoom: tuple[float, float, float, float] | None = None
+    path: str = PATHS[0]
+    steps: int = 11
+    on: str = ""
+    pa: tuple[float, float] | None = None
+    pb: tuple[float, float] | None = None
 
     @classmethod
     def parse(cls, search: str | None) -> "State":
@@ -90,6 +118,18 @@ class State:
             at=_pair(first("at")),
             fill=next((f for f in FILLS if f == first("fill")), cls.fill),
             draw=_whole(first("draw")),
+            projection=next((p for p in PROJECTIONS if p == first("projection")), cls.projection),
+            drawn=next((d for d in DRAWN if d == first("drawn")), cls.drawn),
+            by=next((b for b in BASES if b == first("by")), cls.by),
+            count=next((c for c in PAIR_COUNTS if f"{c}" == first("count")), cls.count),
+            pairs=first("pairs")[:LONGEST_PAIRS],
+            show=_layers(query.get("show", [])),
+            zoom=_window(first("zoom")),
+            path=next((p for p in PATHS if p == first("path")), cls.path),
+            steps=_between(_whole(first("steps")), FEWEST_STEPS, MOST_STEPS, cls.steps),
+            on=first("on"),
+            pa=_pair(first("pa")),
+            pb=_pair(first("pb")),
         )
 
 
@@ -99,6 +139,26 @@ def _number(text: str) -> bool:
 
 def _whole(text: str) -> int | None:
     return int(text) if _number(text) else None
+
+
+def _between(number: int | None, low: int, high: int, default: int) -> int:
+    return number if number is not None and low <= number <= high else default
+
+
+def _layers(names: list[str]) -> tuple[str, ...]:
+    """The layers named, "none" for none of them."""
+    known = tuple(layer for layer in LAYERS if layer in names)
+    return known if known or names == ["none"] else SHOWN
+
+
+def _window(text: str) -> tuple[float, float, float, float] | None:
+    """Four bounds, as "-1,0.5,0,1.5"."""
+    parts = text.split(",")
+    if len(parts) != 4 or not all(_BOUND.fullmatch(part) for part in parts):
+        return None
+    x0, x1, y0, y1 = map(float, parts)
+    wide = min(x1 - x0, y1 - y0) > NARROWEST
+    return (x0, x1, y0, y1) if wide else None
 
 
 def _positive(text: str, default: float) -> float:

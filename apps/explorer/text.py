@@ -24,13 +24,15 @@ CAPTIONS = {
     ),
     "centres": (
         "Posterior centres",
-        "μ(x) of each item, the mean of q(z | x), on the same axes as the picture above.",
+        "μ(x) of each item, the mean of q(z | x), on the same axes as the picture above. Of more "
+        "than 20,000 in view a sample over their density; what is shown stands at the top.",
         "Collapse is a single dot, at the origin unless codes live on a sphere: every sentence "
         "has the same posterior. Colours "
         "that separate mean that "
         "the dimension carries that label. Draw a lasso or a box to mark the same items in the "
-        "other runs.",
-        "The spread of a posterior around its centre isn't drawn; compare with the density above.",
+        "other runs; click a point to see its posterior (ellipses at 1 and 2 σ) in all of them.",
+        "The spread of the other posteriors around their centres isn't drawn; compare with the "
+        "density above.",
     ),
     "draws": (
         "Posterior draws",
@@ -148,11 +150,15 @@ CAPTIONS = {
     ),
     "path": (
         "Interpolation path",
-        "z(w) = (1 − w) μ(A) + w μ(B), drawn over the aggregated posterior on two dimensions; on a "
-        "sphere each step is scaled back to its surface.",
-        "Steps over pale areas are decoded from where the model has seen nothing.",
-        "The straight line is drawn in two of D dimensions; it may cross a hole that isn't "
-        "visible here.",
+        "Straight: z(λ) = (1 − λ) μ(A) + λ μ(B). Spherical: the direction turns by equal angles "
+        "and the length changes evenly. On a sphere each step lies on its surface. Drawn over the "
+        "gap log q/p (blue: a hole, orange: denser than the prior) or the aggregated posterior, on "
+        "two dimensions. The gap below the map is that of all D dimensions.",
+        "Steps over blue or pale areas are decoded from where the model has seen nothing. Click a "
+        "map twice to go between two of its points: the other coordinates are those of the code "
+        "nearest in these two. Ends at one place (|B − A| near 0) are collapse.",
+        "Two of D dimensions: the path may cross a hole that isn't visible here. The decoder is "
+        "that of the best epoch.",
     ),
     "gap": (
         "Density gap",
@@ -200,21 +206,56 @@ CAPTIONS = {
         "Short and common texts score well: a decoder that ignores its code is as fluent in holes. "
         "Where every draw lies in a hole, the second line is the least deep of them.",
     ),
-    "rouge": (
+    "steps": (
+        "Texts along the path",
+        "The most probable text of every run at each step, at most 60 words. Underlined words are "
+        "new against the line above, ‸ stands where words of that line are gone; grey repeats it.",
+        "A smooth space changes a few words at a time; a collapsed one never changes; a jump from "
+        "one sentence to another is a hole or a border between two clusters.",
+        "Words are compared as they stand: a moved phrase counts as gone and new. A toy run's "
+        "items are categories, of which each has one name and one colour.",
+    ),
+    "along_rouge": (
         "Rouge-L along the path",
-        "Mean of the F1 of Rouge-L against A and against B at each step (DG-VAE, eq. 14).",
+        "Mean of the F1 of Rouge-L against A and against B at each step (DG-VAE, eq. 14). Between "
+        "points of a map, A and B are what is decoded there.",
         "A smooth latent space keeps words of both ends on the way; a dip in the middle is text "
         "that is like neither.",
-        "It counts words in common, not meaning: fluent paraphrases score low.",
+        "It counts words in common, not meaning: fluent paraphrases score low. Categories have "
+        "none.",
+    ),
+    "along_gap": (
+        "Density gap along the path",
+        "log q(z) − log p(z) in nats in all D dimensions, q the mixture of the posteriors of all "
+        "dumped items, p the prior.",
+        "Below 0 the path leads through places that the prior visits and the posteriors do not; "
+        "below −2.3 q is a tenth of p, a hole. 0 throughout is a collapsed or a matched run.",
+        "With narrow posteriors in many dimensions any place between two codes is a gap. Implicit "
+        "posteriors are read by their mean and variance; deterministic codes have none.",
+    ),
+    "along_log_q": (
+        "Aggregated posterior along the path",
+        "log q(z) = log 1/N Σₙ q(z | xₙ) in nats, in all D dimensions, over the dumped items.",
+        "Deep valleys between two high ends are holes between clusters.",
+        "Densities of runs with other numbers of dimensions, or on a sphere, have other units: "
+        "compare shapes, not heights. Deterministic codes have no density.",
+    ),
+    "along_log_p": (
+        "Prior along the path",
+        "log p(z) in nats: N(0, I), or the uniform density on the sphere.",
+        "A straight path between two codes is shorter in its middle, where the prior is denser "
+        "than at any draw of it in many dimensions; a spherical one keeps its length.",
+        "Most draws of N(0, I) have |z| near √D: a high log p is not a typical code. An "
+        "autoencoder has no prior; N(0, I) is only a ruler there.",
     ),
     "posterior": (
         "Posterior of one sentence",
-        "q(z | x) over the aggregated posterior, on two dimensions: ellipses at one and two standard "
-        "deviations of a diagonal Gaussian, 40 draws, the mean as a cross; rings are the means of "
-        "the nearest sentences below. Implicit posteriors have draws alone, deterministic codes one "
-        "point; draws on a sphere are projected onto it.",
-        "An ellipse as wide as the prior (radius 1) carries nothing of the sentence: collapse. Many "
-        "small ellipses with pale gaps between them are holes.",
+        "q(z | x) over the aggregated posterior, on two dimensions: ellipses at one and two "
+        "standard deviations of a diagonal Gaussian, 40 draws, the mean as a cross; rings are the "
+        "means of the nearest sentences below. Implicit posteriors have draws alone, deterministic "
+        "codes one point; draws on a sphere are projected onto it.",
+        "An ellipse as wide as the prior (radius 1) carries nothing of the sentence: collapse. "
+        "Many small ellipses with pale gaps between them are holes.",
         "Two sentences that overlap here may lie apart in the other dimensions.",
     ),
     "posterior_said": (
@@ -236,17 +277,17 @@ CAPTIONS = {
         "Nearest sentences",
         "By KL, symmetrised: (KL(q ‖ q') + KL(q' ‖ q)) / 2 in nats; by the 2-Wasserstein distance, "
         "that is the Euclidean one of [μ, σ]; or by the distance of the means. All D dimensions, "
-        "closed forms; implicit posteriors by their mean and variance. “Was” is the rank in the dump "
-        "compared with; the grey ones were near there and no longer are.",
-        "Neighbours, unlike coordinates, compare across runs, whose spaces may be turned. Overlap is "
-        "the Jaccard index: 1 the same neighbours, 0 none in common.",
+        "closed forms; implicit posteriors by their mean and variance. “Was” is the rank in the "
+        "dump compared with; the grey ones were near there and no longer are.",
+        "Neighbours, unlike coordinates, compare across runs, whose spaces may be turned. Overlap "
+        "is the Jaccard index: 1 the same neighbours, 0 none in common.",
         "A collapsed run has neighbours too, but they are noise: look at the distances.",
     ),
     "moved": (
         "Moved most",
         "The dumped sentences whose nearest neighbours changed most between the two dumps: least "
-        "overlap first, then the mean rank that the neighbours before “went to”. Of more than 2,000 "
-        "sentences a random 2,000, among themselves.",
+        "overlap first, then the mean rank that the neighbours before “went to”. Of more than "
+        "2,000 sentences a random 2,000, among themselves.",
         "An average overlap near chance means that the two know nothing in common; between late "
         "epochs of a settled run it nears 1.",
         "Ties among the first are common where overlap is 0; with few neighbours it is coarse.",

@@ -2,27 +2,36 @@
 
 import hashlib
 import math
+import re
 from collections import Counter
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 
+from apps.explorer.admission import admitted, outside, sensible
 from apps.explorer.cache import Cache
 from lab import views
 from lab.errors import UserError
-from lab.runs import Latents, Run, list_runs
+from lab.runs import Latents, Run
 from lab.runs.layout import fields_file, latents_file
+from lab.runs.planes import coordinates, read_plane
 from lab.tables.evaluations import evaluation_file
 
 SHOWN_BY_DEFAULT = 5
 GRID_POINTS = 160
-MEGABYTE = 2**20
+KILOBYTE, MEGABYTE = 2**10, 2**20
 MOST_CATEGORIES = 1000
 LARGEST_FIELDS = 64 * MEGABYTE
+MANY = views.EXACT_UP_TO  # items of which only the dimensions asked for are read
+_PINNED = re.compile(r"(.+)@(\d{1,7})", re.ASCII)
+
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,9 @@ class RunUntil(Run):
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
-        return [r for r in super().metrics() if r["epoch"] <= self.until]
+        if "damage" in self.info:
+            return []
+        return sensible(self, [r for r in super().metrics() if r["epoch"] <= self.until])
 
     def metrics(self, split: str | None = None) -> list[dict[str, Any]]:
         """Records of one split or of all."""
@@ -58,6 +69,8 @@ class View:
         self.listing = Listing()
         self._seen: object = None
         self._latents = Cache(768 * MEGABYTE)
+        self._planes = Cache(256 * MEGABYTE)
+        self._made = Cache(64 * MEGABYTE)
         self._densities = Cache(96 * MEGABYTE)
         self._fields = Cache(96 * MEGABYTE)
         self._small = Cache(512)
@@ -82,15 +95,27 @@ class View:
         raise UserError("This run is no longer in the folder.")
 
     def chosen(self, ids: tuple[str, ...]) -> list[Run]:
-        """The runs of those ids that exist; without ids, the first few of the largest corpus."""
+        """The runs of those ids that exist; without ids, the first few of the largest corpus.
+
+        A run that is pinned to several epochs ("id@3") is one run.
+        """
+        found = (self.named(name) for name in ids)
+        alone = {pair[0].id: pair[0] for pair in found if pair}
+        return list(alone.values()) if ids else self._default()
+
+    def named(self, name: str) -> tuple[Run, int | None] | None:
+        """The run of an id, or of "id@3" with the epoch; None if there is none."""
         known = {run.id: run for run in self.listing.runs}
-        return [known[i] for i in ids if i in known] if ids else self._default()
+        if name in known:
+            return known[name], None
+        pinned = _PINNED.fullmatch(name)
+        return (known[pinned[1]], int(pinned[2])) if pinned and pinned[1] in known else None
 
     def at(self, run: Run, epoch: int | None = None) -> RunUntil:
         """The run with its records up to one epoch (all by default), read once."""
         until = math.inf if epoch is None else epoch
         key = ("at", run.id, run.info.get("updated"), run.info.get("epoch"), until)
-        return self._small.get(key, lambda: RunUntil(run.folder, run.info, run.id, until))
+        return self._small.get(key, lambda: _until(run, until))
 
     def dumped_epoch(self, run: Run, epoch: int | None) -> int:
         """The run's last dump not after `epoch`, or its first one before that."""
@@ -100,7 +125,11 @@ class View:
         return earlier[-1] if earlier else run.epochs[0]
 
     def latents(self, run: Run, epoch: int) -> Latents:
-        return self._latents.get(self._key(run, epoch), lambda: run.latents(epoch), _bytes)
+        return self._latents.get(self.key(run, epoch), lambda: run.latents(epoch), _bytes)
+
+    def remember(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """An array or a small value that is made once while it stays in use."""
+        return self._made.get(key, make, lambda made: getattr(made, "nbytes", KILOBYTE))
 
     def points(self, run: Run, epoch: int) -> np.ndarray:
         """The point of each item [N, D]: its centre, or of toys one draw of its posterior.
@@ -110,6 +139,27 @@ class View:
         """
         latents = self.latents(run, epoch)
         return views.draws(latents, 1, seed=0)[:, 0] if categories(run) else latents.mean
+
+    def plane(self, run: Run, epoch: int, dims: tuple[int, int]) -> Latents:
+        """Two dimensions of the latents; of many items nothing else is read.
+
+        Directions, which have no coordinates of their own, whole.
+        """
+        if views.on_sphere(run):
+            return self.latents(run, epoch)
+        if run.info.get("items", 0) <= MANY:
+            return coordinates(self.latents(run, epoch), dims)
+        return self._planes.get(
+            (self.key(run, epoch), dims),
+            lambda: read_plane(latents_file(run.folder, epoch), dims),
+            _bytes,
+        )
+
+    def plane_points(self, run: Run, epoch: int, dims: tuple[int, int]) -> np.ndarray:
+        """Two dimensions of the `points` [N, 2]."""
+        if categories(run) or views.on_sphere(run):
+            return self.points(run, epoch)[:, dims]
+        return self.plane(run, epoch, dims).mean
 
     def fields(self, run: Run, epoch: int) -> dict[str, np.ndarray]:
         """Arrays of the run's own pictures. Raises UserError if there are none of that epoch."""
@@ -140,8 +190,16 @@ class View:
     def order(self, run: Run) -> np.ndarray:
         """Dimensions by activity at the last dump: an axis stays the same at every epoch."""
         epoch = self.dumped_epoch(run, None)
-        key = ("order", self._key(run, epoch))
-        return self._small.get(key, lambda: views.activity_order(self.latents(run, epoch)))
+        key = ("order", self.key(run, epoch))
+        return self._small.get(key, lambda: self._order(run, epoch))
+
+    def _order(self, run: Run, epoch: int) -> np.ndarray:
+        if run.info.get("items", 0) > MANY:
+            try:
+                return views.recorded_order(self.dimensions(run), epoch)
+            except UserError:
+                pass  # a dump can do without its table
+        return views.activity_order(self.latents(run, epoch))
 
     def axis(self, run: Run, name: str) -> tuple[int, int]:
         """Dimension and activity rank, from 0, of "a1" (by activity) or "z5" (by index)."""
@@ -151,15 +209,22 @@ class View:
         return dimension, int(np.flatnonzero(order == dimension)[0])
 
     def density(
-        self, run: Run, epoch: int, dims: tuple[int, int], limit: float
+        self,
+        run: Run,
+        epoch: int,
+        dims: tuple[int, int],
+        limit: float,
+        centre: tuple[float, float] = (0.0, 0.0),
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Aggregated posterior on a square of half-width `limit`: x [P], y [P], density [y, x]."""
-        key = (self._key(run, epoch), dims, limit)
-        return self._densities.get(
-            key,
-            lambda: views.density(self.latents(run, epoch), dims, limit, GRID_POINTS),
-            lambda arrays: sum(a.nbytes for a in arrays),
-        )
+        key = (self.key(run, epoch), dims, limit, centre)
+
+        def made() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            plane = self.plane(run, epoch, dims)
+            shown = dims if views.on_sphere(run) else (0, 1)
+            return views.density(plane, shown, limit, GRID_POINTS, centre=centre)
+
+        return self._densities.get(key, made, lambda arrays: sum(a.nbytes for a in arrays))
 
     def dimensions(self, run: Run) -> pl.DataFrame:
         """The table of dimensions. Raises UserError when it cannot be read."""
@@ -184,11 +249,15 @@ class View:
         corpus, _ = Counter(r.corpus for r in ready).most_common(1)[0]
         return [r for r in ready if r.corpus == corpus][:SHOWN_BY_DEFAULT]
 
-    def _key(self, run: Run, epoch: int) -> tuple[str, int, int]:
+    def key(self, run: Run, epoch: int) -> tuple[str, int, int]:
+        """Names one dump as it is now. Raises UserError when it is gone."""
+        path = latents_file(run.folder, epoch)
         try:
-            stamp = latents_file(run.folder, epoch).stat().st_mtime_ns
+            stamp = path.stat().st_mtime_ns
         except OSError as error:
             raise UserError(f"{run.id}: the latents of {run.time(epoch)} are gone") from error
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise UserError(outside(path, self.root))
         return run.id, epoch, stamp
 
     def _fingerprint(self) -> tuple[object, ...]:
@@ -207,13 +276,24 @@ class View:
 
     def _list(self, revision: str) -> Listing:
         try:
-            runs, problems = list_runs(self.root)
+            runs, problems = admitted(self.root)
         except UserError:
             return Listing(missing=True, revision=revision)
         known = {run.id: run for run in self.listing.runs}
         kept = [known[r.id] if r.id in known and known[r.id] == r else r for r in runs]
         kept.sort(key=lambda r: (str(r.info.get("created", "")), r.id))
         return Listing(tuple(kept), tuple(problems), revision=revision)
+
+
+def _until(run: Run, until: float) -> RunUntil:
+    """The run up to one epoch; without any figures, and saying why, where they are damaged."""
+    found = RunUntil(run.folder, run.info, run.id, until)
+    try:
+        found.records  # noqa: B018
+    except UserError as error:
+        damaged = {**run.info, "damage": str(error)}
+        return RunUntil(run.folder, damaged, run.id, until)
+    return found
 
 
 def waiting(run: Run) -> str:

@@ -36,7 +36,7 @@ def aggregated_posterior(
     - "binned": items grouped by sigma (at most 12 x 12 groups), means shared between the four
       nearest cells half a sigma wide, one separable Gaussian filter per group. L1 error below 1 %
       where sigmas vary by a factor of two; where they span two orders of magnitude 7 % at 1,000
-      items and 1 % at 100,000. A million items in about half a second.
+      items and 1 % at 100,000. A million items in a fifth of a second.
     An item narrower than 0.7 grid steps is averaged over each grid cell, not read at the grid
     point, which it might miss: its mass is kept ("binned" places it to within one step).
     ValueError for unfit shapes, values, dims, limit, points or method.
@@ -106,21 +106,24 @@ def _exact(mean: np.ndarray, sigma: np.ndarray, axis: np.ndarray) -> np.ndarray:
 
 
 def _binned(mean: np.ndarray, sigma: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """1/N sum_ab F_a^T H_ab F_b over sigma groups a of y, b of x: counts H of means, filters F."""
+    """1/N sum_a F_a^T H_a F over sigma groups a of y: counts H of means, filters F of x and of y.
+
+    H_a [cells of a, cells of all groups of x, one after the other].
+    """
     x, y = (_spread(mean[:, d], sigma[:, d], axis) for d in (0, 1))
-    pair = np.where(x.seen & y.seen, y.group * len(x.filters) + x.group, -1).astype(np.int16)
-    order = np.argsort(pair, kind="stable")
-    pairs = np.arange(-1, len(x.filters) * len(y.filters))
-    ends = np.searchsorted(pair[order], pairs, side="right")
+    filters = np.concatenate(x.filters)
+    column = x.cell + _starts(x.filters)[x.group]
+    group = np.where(x.seen & y.seen, y.group, -1).astype(np.int8)
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(-1, len(y.filters)), side="right")
     density = np.zeros((len(axis), len(axis)))
     for a, filter_y in enumerate(y.filters):
-        row = np.zeros((len(filter_y), len(axis)))
-        for b, filter_x in enumerate(x.filters):
-            k = a * len(x.filters) + b
-            items = order[ends[k] : ends[k + 1]]
-            if len(items):
-                row += _counts(x, y, items, (len(filter_y), len(filter_x))) @ filter_x
-        density += filter_y.T @ row
+        items = order[ends[a] : ends[a + 1]]
+        if len(items):
+            corner = y.cell[items].astype(np.int64) * len(filters) + column[items]
+            shape = (len(filter_y), len(filters))
+            counts = _counts(corner, x.fraction[items], y.fraction[items], shape)
+            density += filter_y.T @ (counts @ filters)
     return density / len(mean)
 
 
@@ -143,9 +146,10 @@ def _spread(mean: np.ndarray, sigma: np.ndarray, axis: np.ndarray) -> _Spread:
     before = np.ceil(REACH * scale / width)
     first = axis[0] - before * width
     cells = (2 * before + np.ceil((axis[-1] - axis[0]) / width) + 1).astype(int)
-    position = (mean - first[group]) / width[group]
-    cell = np.floor(position)
-    fraction = position - cell
+    position = ((mean - first[group]) / width[group]).astype(np.float32)
+    seen = (position >= 0) & (position < (cells - 1).astype(np.float32)[group])
+    cell = np.where(seen, position, 0).astype(np.int32)
+    fraction = np.where(seen, position - cell, 0)
     # Sharing a mean between two cells adds variance, which the filter leaves out again.
     shared = width**2 * _group_mean(group, fraction * (1 - fraction), len(scale))
     sharp = np.sqrt(np.maximum(scale**2 - shared, (step / 100) ** 2))
@@ -153,17 +157,22 @@ def _spread(mean: np.ndarray, sigma: np.ndarray, axis: np.ndarray) -> _Spread:
         _axis_density(first[k] + width[k] * np.arange(cells[k]), np.full(cells[k], sharp[k]), axis)
         for k in range(len(scale))
     ]
-    seen = (cell >= 0) & (cell < cells[group] - 1)
     return _Spread(group, seen, cell, fraction, filters)
+
+
+def _starts(filters: list[np.ndarray]) -> np.ndarray:
+    """Where the cells of each group begin when all are laid one after the other."""
+    sizes = np.array([len(f) for f in filters])
+    return (np.cumsum(sizes) - sizes).astype(np.int32)
 
 
 def _sigma_groups(sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The group of each item, equal steps of log sigma, and each group's root mean square sigma."""
-    log_sigma = np.log(sigma)
-    lowest, spread = log_sigma.min(), np.ptp(log_sigma)
+    log_sigma = np.log(sigma.astype(np.float32))
+    lowest, spread = log_sigma.min(), float(np.ptp(log_sigma))
     groups = int(np.clip(np.ceil(spread / SCALE_STEP), 1, GROUPS))
-    scaled = (log_sigma - lowest) * (groups / max(spread, SCALE_STEP))
-    group = np.minimum(scaled, groups - 1).astype(int)
+    scaled = (log_sigma - lowest) * np.float32(groups / max(spread, SCALE_STEP))
+    group = np.minimum(scaled, groups - 1).astype(np.int8)
     mean_square = _group_mean(group, sigma * sigma, groups)
     return group, np.sqrt(np.where(mean_square > 0, mean_square, 1.0))
 
@@ -174,16 +183,13 @@ def _group_mean(group: np.ndarray, values: np.ndarray, groups: int) -> np.ndarra
     return np.bincount(group, values, minlength=groups) / np.maximum(count, 1)
 
 
-def _counts(x: _Spread, y: _Spread, items: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _counts(
+    corner: np.ndarray, right: np.ndarray, up: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
     """Each item's unit of mass shared between the four cells around its mean, by distance."""
-    corner = (y.cell[items] * shape[1] + x.cell[items]).astype(int)
-    up, right = y.fraction[items], x.fraction[items]
-    counts = np.zeros(shape[0] * shape[1])
-    for shift, weight in (
-        (0, (1 - up) * (1 - right)),
-        (1, (1 - up) * right),
-        (shape[1], up * (1 - right)),
-        (shape[1] + 1, up * right),
-    ):
-        counts += np.bincount(corner + shift, weight, minlength=len(counts))
+    both, size = right * up, shape[0] * shape[1]
+    counts = np.bincount(corner, 1 - right - up + both, size)
+    counts += np.bincount(corner + 1, right - both, size)
+    counts += np.bincount(corner + shape[1], up - both, size)
+    counts += np.bincount(corner + shape[1] + 1, both, size)
     return counts.reshape(shape)

@@ -30,27 +30,15 @@
         if (!ids || !shown || equal(ids, shown)) return same();
         const current = query().getAll("run");
         const base = current.length ? current : shown;
-        const kept = base.filter((id) => ids.includes(id) || !shown.includes(id));
-        return write({run: kept.concat(ids.filter((id) => !kept.includes(id)))});
+        // A run may stand there as several of its epochs, "id@3".
+        const known = ids.concat(shown);
+        const run = (name) => (known.includes(name) ? name : name.replace(/@\d+$/, ""));
+        const kept = base.filter((name) => ids.includes(run(name)) || !shown.includes(run(name)));
+        const there = kept.map(run);
+        return write({run: kept.concat(ids.filter((id) => !there.includes(id)))});
     }
 
     let ticked = null;
-
-    function outline(data) {
-        if (data.lassoPoints) return {x: data.lassoPoints.x, y: data.lassoPoints.y};
-        if (!data.range) return null;
-        const [x0, x1] = data.range.x;
-        const [y0, y1] = data.range.y;
-        return {x: [x0, x1, x1, x0], y: [y0, y0, y1, y1]};
-    }
-
-    // A redrawn panel reports its outline again, rounded to pixels.
-    function alike(one, other) {
-        return ["x", "y"].every((axis) => {
-            const [a, b] = [one[axis], other[axis]].map((v) => [Math.min(...v), Math.max(...v)]);
-            return a.every((end, k) => Math.abs(end - b[k]) < 0.005 * (a[1] - a[0]));
-        });
-    }
 
     const functions = {
         pick,
@@ -70,33 +58,8 @@
             return pick(ticked, shown);
         },
 
-        latent(x, y, colour, limit, prior, epoch, behind, category, last, offered) {
-            const fixed = window.dash_clientside.callback_context.triggered.map((t) => t.prop_id);
-            // The page that just opened reports all of its controls at once.
-            if (x === undefined || fixed.length !== 1) return same();
-            const changes = {x, y, limit, prior: prior ? "1" : "0"};
-            if (fixed.includes("colour.value")) changes.colour = colour;
-            if (fixed.includes("epoch.value")) changes.epoch = epoch >= last ? "" : epoch;
-            // The server sets these two when other runs are shown: that is no choice of the reader's.
-            if (fixed.includes("behind.value") && behind !== offered.shown) changes.behind = behind;
-            if (fixed.includes("category.value") && category !== offered.category) changes.category = category;
-            return write(changes, {category: "mean", x: "a1", y: "a2", limit: "4", prior: "0"});
-        },
-
         sentences(a, b) {
             return write({a: (a || "").trim(), b: (b || "").trim()});
-        },
-
-        // Only the outline travels to the server, never the points in it.
-        select(all, ids, known, search) {
-            const triggered = window.dash_clientside.callback_context.triggered;
-            const index = ids.findIndex((id) => triggered.some((t) => t.prop_id.startsWith(id_text(id))));
-            if (index < 0 || all[index] === undefined) return same();
-            const run = ids[index].run;
-            const drawn = all[index] && outline(all[index]);
-            if (!drawn) return known && known.run === run ? null : same();
-            const selection = {run, search, ...drawn};
-            return known && known.run === run && alike(known, selection) ? same() : selection;
         },
 
         scheme(clicks, mode) {
@@ -126,9 +89,6 @@
             return "Copied";
         },
     };
-
-    // Dash writes a pattern id with its keys sorted.
-    const id_text = (id) => JSON.stringify({run: id.run, type: id.type}) + ".";
 
     window.dash_clientside = Object.assign({}, window.dash_clientside, {explorer: functions});
 

@@ -1,0 +1,81 @@
+"""The controls of the page of projections; each hides where it means nothing."""
+
+from collections.abc import Sequence
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from apps.explorer import cards, colours, panels
+from apps.explorer import state as url
+from lab.runs import Run
+
+KINDS = {"pca": "principal axes", "umap": "UMAP", "pairs": "pairs of dimensions"}
+DRAWN = {"density": "aggregated posterior", "gap": "gap", "centres": "centres"}
+BASES = {"activity": "by activity", "index": "by index", "pca": "principal axes"}
+
+
+def controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
+    """All of them, those of maps, of points and of pairs in groups of their own."""
+    switch = dmc.Switch(id="projections-prior", checked=state.prior, size="sm")
+    limits = {f"{v:g}": f"± {v:g}" for v in url.LIMITS}
+    columns = dict.fromkeys(c for run in chosen for c in colours.labels(run))
+    offered = {c: c for c in (*columns, "length", "method")}
+    colour = colours.colour_column(state, chosen)
+    return [
+        _segments("projections-kind", KINDS, state.projection),
+        _group(
+            "map",
+            cards.control("Map", _segments("projections-drawn", DRAWN, state.drawn)),
+            cards.control("Range", _select("projections-limit", limits, f"{state.limit:g}", 84)),
+            cards.control("Prior", switch),
+        ),
+        _group("points", cards.control("Colour", _select("projections-colour", offered, colour))),
+        _group("pairs", *_pairs(state)),
+        html.Div(
+            [_slider(state, chosen), html.Span(id="projections-epoch-words")],
+            className="control epoch",
+        ),
+    ]
+
+
+def epoch(state: url.State, last: int) -> int:
+    """Where the slider stands."""
+    return last if state.epoch is None else min(state.epoch, last)
+
+
+def _pairs(state: url.State) -> list[Component]:
+    counts = {f"{c}": f"{c}" for c in url.PAIR_COUNTS}
+    words = dmc.TextInput(
+        id="pairs-words", value=state.pairs, placeholder="1 2, 3 4", debounce=True, w=130, size="sm"
+    )
+    return [
+        cards.control("Dimensions", _select("pairs-by", BASES, state.by, 140)),
+        cards.control("Pairs", _select("pairs-count", counts, f"{state.count}", 70)),
+        cards.control("or these", words),
+    ]
+
+
+def _slider(state: url.State, chosen: Sequence[Run]) -> Component:
+    last = panels.last_epoch(chosen)
+    return dmc.Slider(
+        id="projections-epoch", min=0, max=last, step=1, value=epoch(state, last),
+        size="sm", color="gray", updatemode="drag", label=None,
+    )  # fmt: skip
+
+
+def _group(kind: str, *controls: Component) -> html.Div:
+    return html.Div(list(controls), id=f"projections-{kind}", className="some")
+
+
+def _segments(component_id: str, choices: dict[str, str], value: str) -> dmc.SegmentedControl:
+    data = [{"value": v, "label": label} for v, label in choices.items()]
+    return dmc.SegmentedControl(id=component_id, data=data, value=value, size="xs")
+
+
+def _select(component_id: str, choices: dict[str, str], value: str, width: int = 130) -> dmc.Select:
+    data = [{"value": v, "label": label} for v, label in choices.items()]
+    return dmc.Select(
+        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
+        checkIconPosition="right",
+    )  # fmt: skip

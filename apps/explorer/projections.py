@@ -1,0 +1,293 @@
+"""The page of projections: principal axes, UMAP, or a grid of pairs of dimensions, per run."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import plotly.graph_objects as go
+from dash import MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
+from dash import no_update as same
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from apps.explorer import (
+    cards,
+    charts,
+    colours,
+    pairs,
+    panels,
+    projection_column,
+    projection_controls,
+    projection_jobs,
+    projection_words,
+    theme,
+)
+from apps.explorer import state as url
+from apps.explorer.columns import Column, columns
+from apps.explorer.latent_card import MOST_IN_A_NARROW_ROW, MOST_IN_A_ROW
+from apps.explorer.projection_column import Pictures
+from apps.explorer.redraw import redraw
+from apps.explorer.view import View, categories
+from lab.runs import Run
+
+TITLE = "Projections"
+
+
+def layout(view: View, state: url.State) -> Component:
+    """Toolbar, legend, one column per run, or one row of its pairs."""
+    chosen = view.chosen(state.runs)
+    return html.Div(
+        [
+            html.Div(projection_controls.controls(state, chosen), className="toolbar"),
+            html.Div(id="projections-legend"),
+            html.Div(_body(view, state), id="projections-columns"),
+            dcc.Store(id="projections-shown", data=_shown(view, state)),
+            dcc.Store(id="projections-browser", data=uuid4().hex),
+            dcc.Interval(id="projections-clock", interval=1_000, disabled=True),
+        ],
+        className="page projections",
+    )
+
+
+def _shown(view: View, state: url.State) -> list[Any]:
+    """What decides which cards there are."""
+    size = pairs.cells(state, view.chosen(state.runs)) if state.projection == "pairs" else ()
+    return [state.projection, [*size], [shown.id for shown in columns(view, state)]]
+
+
+def _body(view: View, state: url.State) -> Component:
+    together, chosen = columns(view, state), view.chosen(state.runs)
+    empty = cards.nothing(view, chosen)
+    if empty is not None:
+        return empty
+    if state.projection == "pairs":
+        size = pairs.cells(state, chosen)
+        return html.Div([_row(shown, *size) for shown in together], className="pair-rows")
+    umap = state.projection == "umap"
+    hint = html.P(projection_words.UMAP, className="hint") if umap else None
+    return html.Div([hint, _grid([_card(shown, umap) for shown in together])])
+
+
+def _grid(made: Sequence[Component]) -> Component:
+    """The columns, in rows of the same length as on the page of latent spaces."""
+    wide, narrow = (
+        -(-len(made) // -(-len(made) // most)) for most in (MOST_IN_A_ROW, MOST_IN_A_NARROW_ROW)
+    )
+    style = {"--wide": wide, "--narrow": narrow, "--rows": 5}
+    return html.Div(list(made), className="columns latent", style=style)
+
+
+def _card(shown: Column, umap: bool) -> Component:
+    title = f"Posterior {'draws' if categories(shown.run) else 'centres'}"
+    graph = cards.graph(cards.part("projected-points", shown), figure=_blank())
+    points = cards.panel(title, "umap" if umap else "projected_centres", graph)
+    picture = cards.graph(cards.part("projected-map", shown), figure=_blank())
+    above = cards.panel("On the principal axes", "projected", picture)
+    mapped = dcc.Store(id=cards.part("projected-mapped", shown))
+    return html.Article(
+        [
+            html.Header(html.Div(id=cards.part("projections-head", shown))),
+            html.Div(id=cards.part("projections-numbers", shown)),
+            projection_jobs.box(shown) if umap else html.Div([above, mapped]),
+            points,
+            html.P(id=cards.part("projected-words", shown), className="basis"),
+            dcc.Store(id=cards.part("projected-drawn", shown)),
+            dcc.Store(id=cards.part("projected-found", shown)),
+        ]
+    )
+
+
+def _row(shown: Column, across: int, lines: int) -> Component:
+    part = cards.part("pairs", shown)
+    graph = dcc.Graph(id=part, config=theme.CONFIG, responsive=True, figure=_blank())
+    style = {"aspectRatio": pairs.shape(across, lines), "--across": across}
+    cells = html.Div(graph, style=style, className="cells")
+    head = [
+        html.Header(id=cards.part("projections-head", shown)),
+        html.Div(id=cards.part("projections-numbers", shown)),
+    ]
+    drawn = dcc.Store(id=cards.part("pairs-drawn", shown))
+    return html.Article([html.Div(head), cards.panel("Across, up", "pairs", cells), drawn])
+
+
+def _blank() -> go.Figure:
+    """Nothing in either colour mode, until the first picture comes."""
+    return charts.note_figure("", "light")
+
+
+def legend(view: View, state: url.State, chosen: Sequence[Run]) -> Component:
+    """The scale of the maps and the classes of the points, once for all."""
+    scales, classes = [], []
+    if state.projection != "umap":
+        scales = [panels.gap_scale()] if state.drawn == "gap" else panels.scales(chosen)
+    if state.projection != "pairs":
+        classes = colours.legend(view, state, chosen)
+    return cards.legend([*scales, *classes])
+
+
+def register(app: Dash, view: View) -> None:
+    """The page's callbacks."""
+    pictures = Pictures(view)
+    _register_frame(app, view)
+    _register_heads(app, view)
+    _register_planes(app, pictures)
+    _register_pairs(app, pictures)
+    projection_jobs.register(app, pictures.umaps)
+    _register_browser(app)
+
+
+def _register_frame(app: Dash, view: View) -> None:
+    @app.callback(
+        Output("projections-columns", "children"),
+        Output("projections-shown", "data"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        State("projections-shown", "data"),
+        prevent_initial_call=True,
+    )
+    def show_columns(search: str, _revision: str, shown: list[Any]) -> Any:
+        state = url.State.parse(search)
+        now = _shown(view, state)
+        if now[-1] and now == shown:
+            raise PreventUpdate
+        return _body(view, state), now
+
+    @app.callback(
+        Output("projections-legend", "children"),
+        *[Output(f"projections-{kind}", "hidden") for kind in ("map", "points", "pairs")],
+        Input("view", "data"),
+        Input("revision", "data"),
+    )
+    def show_legend(search: str, _revision: str) -> Any:
+        state = url.State.parse(search)
+        kind = state.projection
+        made = legend(view, state, view.chosen(state.runs))
+        return made, kind == "umap", kind == "pairs", kind != "pairs"
+
+    @app.callback(
+        Output("projections-epoch", "max"),
+        Output("projections-epoch", "value"),
+        Output("projections-epoch-words", "children"),
+        Output("projections-epoch-words", "style"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        State("projections-epoch", "max"),
+    )
+    def show_epoch(search: str, _revision: str, known: int) -> Any:
+        state = url.State.parse(search)
+        chosen = view.chosen(state.runs)
+        last = panels.last_epoch(chosen)
+        epoch = projection_controls.epoch(state, last)
+        # While the reader drags, an answer to an earlier position must not pull the slider back.
+        handle = same if last == known else epoch
+        words, room = (panels.readout(chosen, e) for e in (epoch, last))
+        return last, handle, words, {"minWidth": f"{0.86 * len(room)}ch"}
+
+
+def _register_heads(app: Dash, view: View) -> None:
+    @app.callback(
+        Output({"type": "projections-head", "run": MATCH}, "children"),
+        Output({"type": "projections-numbers", "run": MATCH}, "children"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        State({"type": "projections-head", "run": MATCH}, "id"),
+    )
+    def show_head(search: str, _revision: str, part: dict[str, str]) -> Any:
+        return projection_column.told(view, url.State.parse(search), part["run"])
+
+
+def _register_planes(app: Dash, pictures: Pictures) -> None:
+    @app.callback(
+        Output({"type": "projected-map", "run": MATCH}, "figure"),
+        Output({"type": "projected-mapped", "run": MATCH}, "data"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        Input("theme", "data"),
+        State({"type": "projected-map", "run": MATCH}, "id"),
+        State({"type": "projected-mapped", "run": MATCH}, "data"),
+        State("projections-shown", "data"),
+    )
+    def show_map(
+        search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any, shown: list[Any]
+    ) -> Any:
+        state = _unless_replaced(search, shown)
+        stamp, axes = _unless_drawn(pictures.view, part["run"], drawn)
+        figure = projection_column.map_figure(pictures, state, part["run"], mode or "light")
+        return redraw(figure, axes), [stamp, figure.layout.uirevision]
+
+    @app.callback(
+        Output({"type": "projected-points", "run": MATCH}, "figure"),
+        Output({"type": "projected-words", "run": MATCH}, "children"),
+        Output({"type": "projected-drawn", "run": MATCH}, "data"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        Input("theme", "data"),
+        Input({"type": "projected-found", "run": MATCH}, "data"),
+        State({"type": "projected-points", "run": MATCH}, "id"),
+        State({"type": "projected-drawn", "run": MATCH}, "data"),
+        State("projections-shown", "data"),
+    )
+    def show_points(
+        search: str, _revision: str, mode: str, _found: Any, part: dict[str, str], drawn: Any,
+        shown: list[Any],
+    ) -> Any:  # fmt: skip
+        state = _unless_replaced(search, shown)
+        stamp, axes = _unless_drawn(pictures.view, part["run"], drawn)
+        name, mode = part["run"], mode or "light"
+        figure, words = projection_column.points_column(pictures, state, name, mode)
+        return redraw(figure, axes), words, [stamp, figure.layout.uirevision]
+
+
+def _unless_replaced(search: str, shown: list[Any]) -> url.State:
+    """The state; stops while the cards are being replaced by those of another projection."""
+    state = url.State.parse(search)
+    if shown[0] != state.projection:
+        raise PreventUpdate
+    return state
+
+
+def _unless_drawn(view: View, name: str, drawn: Any) -> tuple[str, str | None]:
+    """The run's stamp and the axes drawn; stops where the folder changed, but not this run."""
+    run, _ = view.named(name) or (None, None)
+    stamp, (known, axes) = panels.stamp(view, run.id if run else name), drawn or (None, None)
+    if ctx.triggered_id == "revision" and stamp == known:
+        raise PreventUpdate
+    return stamp, axes
+
+
+def _register_pairs(app: Dash, pictures: Pictures) -> None:
+    @app.callback(
+        Output({"type": "pairs", "run": MATCH}, "figure"),
+        Output({"type": "pairs-drawn", "run": MATCH}, "data"),
+        Input("view", "data"),
+        Input("revision", "data"),
+        Input("theme", "data"),
+        State({"type": "pairs", "run": MATCH}, "id"),
+        State({"type": "pairs-drawn", "run": MATCH}, "data"),
+        State("projections-shown", "data"),
+    )
+    def show_pairs(
+        search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any, shown: list[Any]
+    ) -> Any:
+        state = _unless_replaced(search, shown)
+        stamp, _ = _unless_drawn(pictures.view, part["run"], drawn)
+        figure = pairs.figure(pictures, state, part["run"], mode or "light")
+        return figure, [stamp, figure.layout.uirevision]
+
+
+def _register_browser(app: Dash) -> None:
+    app.clientside_callback(
+        ClientsideFunction("projections", "controls"),
+        Output("view", "data", allow_duplicate=True),
+        Input("projections-kind", "value"),
+        Input("projections-drawn", "value"),
+        Input("projections-limit", "value"),
+        Input("projections-prior", "checked"),
+        Input("projections-colour", "value"),
+        Input("pairs-by", "value"),
+        Input("pairs-count", "value"),
+        Input("pairs-words", "value"),
+        Input("projections-epoch", "value"),
+        State("projections-epoch", "max"),
+        prevent_initial_call=True,
+    )
