@@ -3,7 +3,8 @@
 import pytest
 
 from apps.demo import PLAN, Training, jobs
-from apps.explorer.paths import Paths
+from apps.explorer.path_making import Paths
+from apps.explorer.state import State
 from apps.explorer.view import View
 from lab.methods import parse
 from lab.options import parser
@@ -33,7 +34,9 @@ def test_training_fills_the_folder_once_and_typed_sentences_decode(tmp_path, cap
     written = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.safetensors")}
     Training(tmp_path, jobs(tmp_path, plan), workers=2).run()
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.safetensors")} == written
-    path = Paths(View(tmp_path)).find(runs[0], "the cook likes soup", "a fan hates the match")
+    paths = Paths(View(tmp_path))
+    state = State(runs=(runs[0].id,), a="the cook likes soup", b="a fan hates the match")
+    path = paths.find(runs[0], paths.asked(state), state)
     assert len(path.texts) == len(path.weights) == len(path.z) == 11
 
 

@@ -20,6 +20,8 @@ from apps.explorer.state import SHOWN, State
 from apps.explorer.view import View
 from lab import views
 from lab.errors import UserError
+from lab.runs import Latents
+from lab.runs.writer import dump_latents
 
 HOLES, AE = "grammar/bn_vae(gamma=1.2)/0", "grammar/ae/0"
 RANGES = """() => [...document.querySelectorAll('#latent-columns .js-plotly-plot')].map(
@@ -186,6 +188,15 @@ def test_only_two_dimensions_of_a_large_dump_are_read(large: View, monkeypatch) 
     monkeypatch.setattr(View, "latents", lambda *_: pytest.fail("read the whole dump"))
     for layer in ("density", "gap", "centres"):
         assert panels.picture(view, State(), view.listing.runs[0].id, layer, "light").data
+
+
+def test_a_large_dump_of_another_length_is_a_note(tmp_path: Path) -> None:
+    texts = [f"sentence {k}" for k in range(25_000)]
+    folder = write_run(tmp_path, "vae", "points", count=25_000, width=2, epochs=1, texts=texts)
+    dump_latents(folder, 1, Latents("point", np.zeros((9, 2))))
+    view = View(tmp_path)
+    figure = panels.picture(view, State(), view.listing.runs[0].id, "density", "light")
+    assert "9 latents" in figure.layout.annotations[0].text.replace("<br>", " ")
 
 
 def test_the_neighbouring_dumps_are_made_ready(large: View) -> None:

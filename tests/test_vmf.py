@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from apps.explorer import collapse_column, curves, panels
-from apps.explorer.paths import Paths
+from apps.explorer.path_making import Paths
 from apps.explorer.state import State
 from apps.explorer.view import View
 from figures.toy_dynamics import toy_dynamics
@@ -405,7 +405,8 @@ def test_the_explorer_says_why_there_is_no_kl_per_dimension(tmp_path, run):
 
 
 def test_a_stored_path_stays_on_the_sphere_and_passes_between_its_ends(tmp_path, run):
-    path = Paths(View(tmp_path)).find(run, "item 0", "item 1")
+    paths, state = Paths(View(tmp_path)), State(runs=(run.id,), a="item 0", b="item 1")
+    path = paths.find(run, paths.asked(state), state)
     np.testing.assert_allclose(np.linalg.norm(path.z, axis=1), 1, atol=1e-6)
     a, b = run.latents(1).mean[:2]
     np.testing.assert_allclose(path.z[[0, 2]], [a, b], atol=1e-6)

@@ -6,27 +6,26 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
-from apps.explorer.admission import admitted, outside, sensible
+from apps.explorer.admission import admitted, outside
 from apps.explorer.cache import Cache
+from apps.explorer.reading import RunUntil, partners, plane_of, read_fields
 from lab import views
 from lab.errors import UserError
 from lab.runs import Latents, Run
 from lab.runs.layout import fields_file, latents_file
-from lab.runs.planes import coordinates, read_plane
+from lab.runs.planes import coordinates
 from lab.tables.evaluations import evaluation_file
 
 SHOWN_BY_DEFAULT = 5
 GRID_POINTS = 160
 KILOBYTE, MEGABYTE = 2**10, 2**20
 MOST_CATEGORIES = 1000
-LARGEST_FIELDS = 64 * MEGABYTE
 MANY = views.EXACT_UP_TO  # items of which only the dimensions asked for are read
 _PINNED = re.compile(r"(.+)@(\d{1,7})", re.ASCII)
 
@@ -42,23 +41,6 @@ class Listing:
     problems: tuple[str, ...] = ()
     missing: bool = False
     revision: str = ""
-
-
-@dataclass(frozen=True)
-class RunUntil(Run):
-    """A run without its records after epoch `until`: its figures and verdict are of that epoch."""
-
-    until: float = math.inf
-
-    @cached_property
-    def records(self) -> list[dict[str, Any]]:
-        if "damage" in self.info:
-            return []
-        return sensible(self, [r for r in super().metrics() if r["epoch"] <= self.until])
-
-    def metrics(self, split: str | None = None) -> list[dict[str, Any]]:
-        """Records of one split or of all."""
-        return [r for r in self.records if split in (None, r["split"])]
 
 
 class View:
@@ -151,7 +133,7 @@ class View:
             return coordinates(self.latents(run, epoch), dims)
         return self._planes.get(
             (self.key(run, epoch), dims),
-            lambda: read_plane(latents_file(run.folder, epoch), dims),
+            lambda: plane_of(run, epoch, dims),
             _bytes,
         )
 
@@ -169,7 +151,7 @@ class View:
             raise UserError(f"nothing stored of {run.time(epoch)}") from error
         return self._fields.get(
             (run.id, epoch, stamp),
-            lambda: _fields(run, epoch),
+            lambda: read_fields(run, epoch),
             lambda found: sum(a.nbytes for a in found.values()),
         )
 
@@ -238,7 +220,7 @@ class View:
         if source.id == other.id:
             return rows
         key = ("match", *((r.id, r.info.get("created"), len(r.items)) for r in (source, other)))
-        partner = self._small.get(key, lambda: _partners(source, other))
+        partner = self._small.get(key, lambda: partners(source, other))
         matched = partner[rows]
         return matched[matched >= 0]
 
@@ -311,29 +293,6 @@ def categories(run: Run) -> int:
     return count if type(count) is int and 2 <= count <= MOST_CATEGORIES else 0
 
 
-def _fields(run: Run, epoch: int) -> dict[str, np.ndarray]:
-    path = fields_file(run.folder, epoch)
-    if path.exists() and path.stat().st_size > LARGEST_FIELDS:
-        raise UserError(f"{path.relative_to(run.folder)} is too large to be a picture")
-    try:
-        return run.fields(epoch)
-    except UserError as error:
-        raise UserError(f"{path.relative_to(run.folder)} is truncated or damaged") from error
-
-
 def _bytes(latents: Latents) -> int:
     arrays = (latents.mean, latents.log_variance, latents.samples, latents.concentration)
     return sum(a.nbytes for a in arrays if a is not None)
-
-
-def _partners(source: Run, other: Run) -> np.ndarray:
-    keys = ["id", "split", "text"]
-    left, right = source.items.select(keys), other.items.select(keys)
-    if left.equals(right):
-        return np.arange(len(left))
-    try:
-        right = right.with_row_index("row").unique(keys, keep="first")
-        joined = left.join(right, on=keys, how="left", maintain_order="left")
-    except pl.exceptions.PolarsError:
-        return np.full(len(left), -1)
-    return joined["row"].cast(pl.Int64).fill_null(-1).to_numpy()

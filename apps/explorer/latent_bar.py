@@ -1,0 +1,84 @@
+"""The controls of the latent page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from apps.explorer import behind, cards, colours, panels, text
+from apps.explorer import state as url
+from apps.explorer.view import View
+from lab.runs import Run
+
+RANKS_OFFERED = 8
+TICK_MILLISECONDS = 80  # how often the player looks whether it may show its next frame
+LAYERS = {"density": "q(z)", "gap": "gap log q/p", "centres": "centres"}
+
+
+def controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Component]:
+    """Everything above the maps: layers, axes, colours, zoom, the epoch slider with its player."""
+    axes = _axis_options(chosen)
+    limits = [{"value": f"{v:g}", "label": f"± {v:g}"} for v in url.LIMITS]
+    last = panels.last_epoch(chosen)
+    slider = dmc.Slider(
+        id="epoch", min=0, max=last, value=last if state.epoch is None else min(state.epoch, last),
+        step=1,
+        size="sm", color="gray", updatemode="drag", label=None,
+    )  # fmt: skip
+    player = html.Button(id="play", className="plain play")
+    whole = html.Button(
+        "Whole map", id="latent-whole", className="plain ask", hidden=state.zoom is None
+    )
+    return [
+        cards.control("Show", _layers(state)),
+        cards.control("Across", _select("axis-x", axes, state.x, 160)),
+        cards.control("Up", _select("axis-y", axes, state.y, 160)),
+        cards.control(
+            "Colour",
+            _select("colour", _colour_options(chosen), colours.colour_column(state, chosen), 130),
+        ),
+        cards.control("Range", _select("limit", limits, f"{state.limit:g}", 84)),
+        whole,
+        cards.control("Prior", dmc.Switch(id="prior", checked=state.prior, size="sm")),
+        *behind.controls(view, state, chosen),
+        html.Div([player, slider, html.Span(id="epoch-words")], className="control epoch"),
+        dcc.Interval(id="clock", interval=TICK_MILLISECONDS, disabled=True),
+        dcc.Store(id="dumps", data=dumps(chosen)),
+    ]
+
+
+def _layers(state: url.State) -> Component:
+    chips = [dmc.Chip(name, value=layer, size="xs") for layer, name in LAYERS.items()]
+    group = dmc.ChipGroup(
+        dmc.Group(chips, gap=4), id="show-layers", multiple=True, value=list(state.show)
+    )
+    return html.Div(group)
+
+
+def _select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
+    return dmc.Select(
+        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
+        checkIconPosition="right",
+        comboboxProps={"width": max(width, 180), "position": "bottom-start"}, maxDropdownHeight=360,
+    )  # fmt: skip
+
+
+def _axis_options(chosen: Sequence[Run]) -> list[dict[str, Any]]:
+    width = max((r.info.get("latent", {}).get("dimensions", 0) for r in chosen), default=0)
+    ranks = [
+        {"value": f"a{i + 1}", "label": text.rank(i)} for i in range(min(width, RANKS_OFFERED))
+    ]
+    names = [{"value": f"z{i + 1}", "label": text.dimension(i)} for i in range(width)]
+    return [{"group": "By activity", "items": ranks}, {"group": "By index", "items": names}]
+
+
+def _colour_options(chosen: Sequence[Run]) -> list[dict[str, str]]:
+    columns = dict.fromkeys(c for run in chosen for c in colours.labels(run))
+    return [{"value": c, "label": c} for c in (*columns, "length", "method")]
+
+
+def dumps(chosen: Sequence[Run]) -> list[int]:
+    """Epochs that any of the runs dumped, ascending."""
+    return sorted({epoch for run in chosen for epoch in run.epochs})
