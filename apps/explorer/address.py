@@ -51,6 +51,8 @@ def _spelled(key: str) -> set[str]:
     """How the default of a key might be written."""
     defaults = {field.name: field.default for field in fields(State)}
     value = defaults.get(key)
+    if isinstance(value, tuple):
+        return set(map(str, value))
     if isinstance(value, bool):
         return {"1" if value else "0"}
     return {str(value), f"{value:g}"} if isinstance(value, float) else {str(value)}

@@ -43,7 +43,7 @@ def layout(view: View, state: url.State) -> Component:
             html.Div(_counts(), id="collapse-counts", hidden=not chosen),
             dcc.Store(id="collapse-shown", data=[r.id for r in chosen]),
             dcc.Store(id="collapse-frame"),
-            dcc.Store(id="counts-drawn"),
+            dcc.Store(id="counts-drawn", data=""),
         ],
         className="page collapse",
     )
@@ -95,7 +95,9 @@ def _card(run: Run) -> Component:
         )
         for kind, title, caption, shape in ROWS
     ]
-    drawn = [dcc.Store(id=cards.part(f"{kind}-drawn", run)) for kind in ("collapse", "units")]
+    drawn = [
+        dcc.Store(id=cards.part(f"{kind}-drawn", run), data="") for kind in ("collapse", "units")
+    ]
     return html.Article([head, numbers, words, *rows, *drawn])
 
 

@@ -29,7 +29,7 @@ def layout(view: View, state: url.State) -> Component:
             html.Div(html.Div(id="curve-legend"), className="toolbar"),
             html.Div([_chart(q) for q in CHARTS], className="charts", id="charts"),
             html.Div(cards.nothing(view, chosen), id="curves-empty"),
-            dcc.Store(id="curves-drawn"),
+            dcc.Store(id="curves-drawn", data=""),
         ],
         className="page",
     )

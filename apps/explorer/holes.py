@@ -107,7 +107,7 @@ def _card(run: Run) -> Component:
                 "The place", "place", html.Div([html.Div(id=cards.part("place", run)), said])
             ),
             cards.panel("Inside and outside of holes", "said", asked),
-            dcc.Store(id=cards.part("holes-drawn", run)),
+            dcc.Store(id=cards.part("holes-drawn", run), data=""),
             dcc.Store(id=cards.part("holes-found", run)),
         ]
     )  # fmt: skip

@@ -127,7 +127,7 @@ def _card(run: Run) -> Component:
             cards.panel("Path", "path", cards.graph(cards.part("path", run))),
             html.Dl(id=cards.part("path-numbers", run), className="numbers"),
             html.Div(id=cards.part("path-notes", run), className="path-notes"),
-            dcc.Store(id=cards.part("path-drawn", run)),
+            dcc.Store(id=cards.part("path-drawn", run), data=""),
         ]
     )
 

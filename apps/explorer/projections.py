@@ -91,7 +91,7 @@ def _card(shown: Column, umap: bool) -> Component:
             projection_jobs.box(shown) if umap else html.Div([above, mapped]),
             points,
             html.P(id=cards.part("projected-words", shown), className="basis"),
-            dcc.Store(id=cards.part("projected-drawn", shown)),
+            dcc.Store(id=cards.part("projected-drawn", shown), data=""),
             dcc.Store(id=cards.part("projected-found", shown)),
         ]
     )
@@ -106,7 +106,7 @@ def _row(shown: Column, across: int, lines: int) -> Component:
         html.Header(id=cards.part("projections-head", shown)),
         html.Div(id=cards.part("projections-numbers", shown)),
     ]
-    drawn = dcc.Store(id=cards.part("pairs-drawn", shown))
+    drawn = dcc.Store(id=cards.part("pairs-drawn", shown), data="")
     return html.Article([html.Div(head), cards.panel("Across, up", "pairs", cells), drawn])
 
 

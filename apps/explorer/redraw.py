@@ -9,6 +9,9 @@ READERS = ("range", "autorange")
 def redraw(figure: go.Figure, known: str | None) -> go.Figure | Patch:
     """The figure; or, where one of the same `uirevision` stands already, what changes in that one.
 
+    `known` is its `uirevision`. Stores that keep it begin with data="": one without would bring
+    back what the store before it held, for a graph that is not there yet.
+
     Dash writes a zoom into the figure that the page holds, which takes it out of plotly's own care;
     a figure sent whole would therefore undo it.
     """

@@ -138,7 +138,7 @@ def _card(run: Run) -> Component:
             cards.panel("Decoded", "posterior_said", words("said")),
             cards.panel("Nearest sentences", "posterior_neighbours", words("near")),
             cards.panel("Moved most", "moved", words("moved")),
-            dcc.Store(id=part("drawn")),
+            dcc.Store(id=part("drawn"), data=""),
         ]
     )
 
