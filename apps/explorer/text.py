@@ -323,5 +323,6 @@ def figure(value: float) -> str:
     """A number for a card: two decimals below 10, one below 100, none above."""
     size = abs(value)
     if size < 100:
-        return f"{value:.2f}" if size < 10 else f"{value:.1f}"
+        # Adding 0 takes the sign off a zero.
+        return f"{round(value, 2) + 0.0:.2f}" if size < 10 else f"{value:.1f}"
     return f"{value:,.0f}" if size < 1e6 else f"{value:.1e}"
