@@ -74,7 +74,7 @@ def test_marks_say_their_reasons_to_pointer_and_keyboard(
     shown.wait_for(state="detached")
     marks.first.focus()
     visit.page.keyboard.press("Tab")
-    shown.filter(has_text="its evaluation holds no such estimate").wait_for()
+    shown.filter(has_text="its posteriors are measured by the other estimators").wait_for()
     visit.page.keyboard.press("Escape")
     shown.wait_for(state="detached")
     gap = row(visit, "SA-VAE").get_by_role("button", name="out of time")

@@ -239,7 +239,8 @@ def test_memory_of_a_program_does_not_grow_with_its_steps(tmp_path):
         gc.collect()
         return sum(x.numel() for x in gc.get_objects() if issubclass(type(x), torch.Tensor))
 
-    assert held_after(2) == held_after(20)
+    first = held_after(2)
+    assert held_after(20) <= first  # less where what other tests left has been collected
 
 
 @pytest.mark.parametrize("spec", ["lstm_lm", "bn_vae", "ivae"])
