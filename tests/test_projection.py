@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -211,8 +212,8 @@ def test_the_process_of_layouts_never_outlives_the_one_that_started_it() -> None
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not find_spec("umap"), reason="umap-learn is an extra")
 def test_layouts_keep_clusters_follow_a_start_and_close() -> None:
-    pytest.importorskip("importlib.util").find_spec("umap") or pytest.skip("without umap-learn")
     groups = np.repeat(np.arange(3), 30)
     points = RANDOM.normal(size=(90, 6)) + 8 * np.eye(6)[groups]
     layouter = layouts.Layouter()

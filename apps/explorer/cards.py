@@ -132,6 +132,15 @@ def _choice(run: Run, name: str) -> dmc.Checkbox:
     return dmc.Checkbox(label=words, value=run.id, size="sm")
 
 
+def select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
+    """A choice of one, `width` pixels wide, whose list opens below it."""
+    return dmc.Select(
+        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
+        checkIconPosition="right", maxDropdownHeight=360,
+        comboboxProps={"width": max(width, 180), "position": "bottom-start"},
+    )  # fmt: skip
+
+
 def control(label: str, component: Component) -> html.Label:
     """A control with its name before it."""
     return html.Label([html.Span(label), component], className="control")

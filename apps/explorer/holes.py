@@ -55,9 +55,9 @@ def _controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
     ]
     limits = [{"value": f"{v:g}", "label": f"± {v:g}"} for v in url.LIMITS]
     return [
-        cards.control("Across", _select("holes-x", axes, state.x, 160)),
-        cards.control("Up", _select("holes-y", axes, state.y, 160)),
-        cards.control("Range", _select("holes-limit", limits, f"{state.limit:g}", 84)),
+        cards.control("Across", cards.select("holes-x", axes, state.x, 160)),
+        cards.control("Up", cards.select("holes-y", axes, state.y, 160)),
+        cards.control("Range", cards.select("holes-limit", limits, f"{state.limit:g}", 84)),
         cards.control("Prior", dmc.Switch(id="holes-prior", checked=state.prior, size="sm")),
         cards.control("Map", _segments("ground", GROUNDS, state.ground)),
         cards.control("Other coordinates", _segments("fill", FILLS, state.fill)),
@@ -66,14 +66,6 @@ def _controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
 
 def _named(letter: str, count: int, name: Any) -> list[dict[str, str]]:
     return [{"value": f"{letter}{i + 1}", "label": name(i)} for i in range(count)]
-
-
-def _select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
-    return dmc.Select(
-        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
-        checkIconPosition="right",
-        comboboxProps={"width": max(width, 180), "position": "bottom-start"}, maxDropdownHeight=360,
-    )  # fmt: skip
 
 
 def _segments(name: str, choices: dict[str, str], value: str) -> dmc.SegmentedControl:

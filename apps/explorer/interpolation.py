@@ -84,9 +84,9 @@ def _controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
         cards.control("Path", _segments("path-kind", KINDS, state.path)),
         cards.control("Steps", steps),
         cards.control("Map", _segments("path-ground", holes.GROUNDS, state.ground)),
-        cards.control("Across", _select("path-x", axes, state.x, 150)),
-        cards.control("Up", _select("path-y", axes, state.y, 150)),
-        cards.control("Range", _select("path-limit", limits, f"{state.limit:g}", 84)),
+        cards.control("Across", cards.select("path-x", axes, state.x, 150)),
+        cards.control("Up", cards.select("path-y", axes, state.y, 150)),
+        cards.control("Range", cards.select("path-limit", limits, f"{state.limit:g}", 84)),
         cards.control("Prior", dmc.Switch(id="path-prior", checked=state.prior, size="sm")),
     ]
 
@@ -101,14 +101,6 @@ def _files() -> Component:
 
 def _named(letter: str, count: int, name: Any) -> list[dict[str, str]]:
     return [{"value": f"{letter}{i + 1}", "label": name(i)} for i in range(count)]
-
-
-def _select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
-    return dmc.Select(
-        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
-        checkIconPosition="right", maxDropdownHeight=360,
-        comboboxProps={"width": max(width, 180), "position": "bottom-start"},
-    )  # fmt: skip
 
 
 def _segments(component_id: str, choices: dict[str, str], value: str) -> dmc.SegmentedControl:

@@ -33,13 +33,15 @@ def controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Compon
     )
     return [
         cards.control("Show", _layers(state)),
-        cards.control("Across", _select("axis-x", axes, state.x, 160)),
-        cards.control("Up", _select("axis-y", axes, state.y, 160)),
+        cards.control("Across", cards.select("axis-x", axes, state.x, 160)),
+        cards.control("Up", cards.select("axis-y", axes, state.y, 160)),
         cards.control(
             "Colour",
-            _select("colour", _colour_options(chosen), colours.colour_column(state, chosen), 130),
+            cards.select(
+                "colour", _colour_options(chosen), colours.colour_column(state, chosen), 130
+            ),
         ),
-        cards.control("Range", _select("limit", limits, f"{state.limit:g}", 84)),
+        cards.control("Range", cards.select("limit", limits, f"{state.limit:g}", 84)),
         whole,
         cards.control("Prior", dmc.Switch(id="prior", checked=state.prior, size="sm")),
         *behind.controls(view, state, chosen),
@@ -55,14 +57,6 @@ def _layers(state: url.State) -> Component:
         dmc.Group(chips, gap=4), id="show-layers", multiple=True, value=list(state.show)
     )
     return html.Div(group)
-
-
-def _select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
-    return dmc.Select(
-        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
-        checkIconPosition="right",
-        comboboxProps={"width": max(width, 180), "position": "bottom-start"}, maxDropdownHeight=360,
-    )  # fmt: skip
 
 
 def _axis_options(chosen: Sequence[Run]) -> list[dict[str, Any]]:

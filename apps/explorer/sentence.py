@@ -67,23 +67,15 @@ def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Compo
     epoch = "" if state.epoch is None else str(state.epoch)
     return [
         html.Label([html.Span("Sentence"), box], className="control sentence"),
-        cards.control("Distance", _select("sentence-near", distances, state.near, 124)),
-        cards.control("Nearest", _select("sentence-k", counts, str(state.k), 68)),
-        cards.control("At", _select("sentence-epoch", epochs(chosen), epoch, 112)),
+        cards.control("Distance", cards.select("sentence-near", distances, state.near, 124)),
+        cards.control("Nearest", cards.select("sentence-k", counts, str(state.k), 68)),
+        cards.control("At", cards.select("sentence-epoch", epochs(chosen), epoch, 112)),
         cards.control(
-            "against", _select("sentence-against", others(view, chosen), state.against, 156)
+            "against", cards.select("sentence-against", others(view, chosen), state.against, 156)
         ),
-        cards.control("Across", _select("sentence-x", axes, state.x, 150)),
-        cards.control("Up", _select("sentence-y", axes, state.y, 150)),
+        cards.control("Across", cards.select("sentence-x", axes, state.x, 150)),
+        cards.control("Up", cards.select("sentence-y", axes, state.y, 150)),
     ]
-
-
-def _select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Select:
-    return dmc.Select(
-        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
-        checkIconPosition="right", maxDropdownHeight=360,
-        comboboxProps={"width": max(width, 150), "position": "bottom-start"},
-    )  # fmt: skip
 
 
 def epochs(chosen: Sequence[Run]) -> list[dict[str, str]]:
