@@ -14,8 +14,9 @@ from explorer_runs import sentences, write_run
 from werkzeug.serving import make_server
 
 from apps.explorer import create_app, neighbours, sentence_column
+from apps.explorer.ellipse import posterior_draws, posterior_traces, two_of
 from apps.explorer.neighbours import Dump, Posteriors
-from apps.explorer.sentence import others, posterior_draws, posterior_traces
+from apps.explorer.sentence import others
 from apps.explorer.state import State
 from apps.explorer.view import View
 from lab.errors import UserError
@@ -95,7 +96,8 @@ def words_of(component: object) -> str:
 
 def test_the_ellipse_is_one_and_two_standard_deviations() -> None:
     mean, log_variance = np.array([[1.0, 0, -2]]), np.log([[0.25, 1.0, 4.0]])
-    lines, cross = posterior_traces(Latents("gaussian", mean, log_variance), 0, (0, 2), "light")
+    latents = Latents("gaussian", mean, log_variance)
+    lines, cross = posterior_traces(latents, 0, two_of(latents, (0, 2)), "light")
     x, y = np.array(lines.x), np.array(lines.y)
     radius = np.hypot((x - 1) / 0.5, (y + 2) / 2)
     drawn = radius[~np.isnan(radius)]
@@ -105,15 +107,28 @@ def test_the_ellipse_is_one_and_two_standard_deviations() -> None:
     assert (cross.x[0], cross.y[0]) == (1, -2)
 
 
+def test_on_turned_axes_the_ellipse_is_that_of_the_projected_covariance() -> None:
+    random = np.random.default_rng(3)
+    latents = Latents("gaussian", random.normal(size=(4, 5)), random.normal(size=(4, 5)))
+    axes = np.linalg.qr(random.normal(size=(5, 2)))[0]
+    lines, cross = posterior_traces(latents, 2, axes, "light")
+    away = np.stack([lines.x, lines.y], 1) - latents.mean[2] @ axes
+    covariance = axes.T @ np.diag(np.exp(latents.log_variance[2])) @ axes
+    square = np.einsum("ij,jk,ik->i", away, np.linalg.inv(covariance), away)
+    drawn = square[~np.isnan(square)]
+    np.testing.assert_allclose(drawn, np.repeat([1.0, 4.0], len(drawn) // 2))
+    np.testing.assert_allclose([cross.x[0], cross.y[0]], latents.mean[2] @ axes)
+
+
 def test_other_families_have_draws_or_a_point_alone() -> None:
     samples = np.random.default_rng(0).normal(size=(3, 8, 2))
     implicit = Latents("samples", samples.mean(1), samples=samples)
     draws = posterior_draws(implicit, 1)
     np.testing.assert_array_equal(draws, samples[1])
-    names = [t.name for t in posterior_traces(implicit, 1, (0, 1), "dark", draws)]
+    names = [t.name for t in posterior_traces(implicit, 1, np.eye(2), "dark", draws)]
     assert names == ["draws", "mean"]
     point = Latents("point", samples[:, 0])
-    traces = posterior_traces(point, 1, (0, 1), "dark", posterior_draws(point, 1))
+    traces = posterior_traces(point, 1, np.eye(2), "dark", posterior_draws(point, 1))
     assert [t.name for t in traces] == ["mean"]
     directions = Latents("vmf", np.eye(3), concentration=np.full(3, 50.0))
     np.testing.assert_allclose(np.linalg.norm(posterior_draws(directions, 1), axis=1), 1)

@@ -10,6 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from apps.explorer import text, theme
+from apps.explorer.state import LIMITS, State
 from apps.explorer.view import View
 from lab import look, views
 from lab.errors import UserError
@@ -17,6 +18,7 @@ from lab.runs import Run
 
 GRID_THEME = {"function": "explorerTheme(themeQuartz)"}
 GRID_COLUMN = {"sortable": True, "filter": True, "suppressHeaderMenuButton": True}
+RANKS = 8  # dimensions offered by their activity
 NUMBERS = ("kl", "mi", "au", "cu", "nll")
 
 
@@ -139,6 +141,39 @@ def select(component_id: str, data: list[Any], value: str, width: int) -> dmc.Se
         checkIconPosition="right", maxDropdownHeight=360,
         comboboxProps={"width": max(width, 180), "position": "bottom-start"},
     )  # fmt: skip
+
+
+def segments(component_id: str, choices: dict[str, str], value: str) -> dmc.SegmentedControl:
+    """A choice of one of a few, all of them in sight."""
+    data = [{"value": v, "label": label} for v, label in choices.items()]
+    return dmc.SegmentedControl(id=component_id, data=data, value=value, size="xs")
+
+
+def axes(state: State, chosen: Sequence[Run]) -> list[dict[str, Any]]:
+    """The dimensions of the runs as choices: the most active ones by their rank, all by index."""
+    width = max((r.info.get("latent", {}).get("dimensions", 0) for r in chosen), default=0)
+    asked = [int(name[1:]) for name in (state.x, state.y) if name[0] == "a"]
+    offered = min(width, max(RANKS, *asked, 0))
+    ranks = [{"value": f"a{i + 1}", "label": text.rank(i)} for i in range(offered)]
+    names = [{"value": f"z{i + 1}", "label": text.dimension(i)} for i in range(width)]
+    return [{"group": "By activity", "items": ranks}, {"group": "By index", "items": names}]
+
+
+def limits(component_id: str, state: State) -> dmc.Select:
+    """The choice of the half-width of maps."""
+    offered = [{"value": f"{v:g}", "label": f"± {v:g}"} for v in LIMITS]
+    return select(component_id, offered, f"{state.limit:g}", 84)
+
+
+def epochs(chosen: Sequence[Run], usual: str = "last dump") -> list[dict[str, str]]:
+    """The dumps of any run as choices; "" is the `usual` one of each."""
+    return [{"value": "", "label": usual}, *dumps(chosen)]
+
+
+def dumps(chosen: Sequence[Run], prefix: str = "") -> list[dict[str, str]]:
+    """The dumps of any run by their epochs, as choices."""
+    names = {epoch: run.time(epoch) for run in chosen for epoch in run.epochs}
+    return [{"value": f"{prefix}{e}", "label": names[e]} for e in sorted(names)]
 
 
 def control(label: str, component: Component) -> html.Label:

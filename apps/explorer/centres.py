@@ -66,7 +66,7 @@ def figure(
     # Texts of a sample of very many would be most of what travels; a click tells them.
     hover = seen <= GL_POINTS and len(rows) <= maps.HOVER_LIMIT
     marked = _marked(view, selection, run)
-    posterior = item.traces(view, state, shown, dims, mode)
+    posterior = item.traces(view, state, shown.run, epoch, dims, mode)
     return maps.centres_figure(
         _layered(run, plane, rows, found, groups, hover), framed, len(rows) > space.svg,
         _selected(run, plane, marked, mode), _outline(selection, shown, state), heats,

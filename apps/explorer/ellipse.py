@@ -21,29 +21,34 @@ def posterior_draws(latents: Latents, row: int, count: int = DRAWS, seed: int = 
 
 
 def posterior_traces(
-    latents: Latents, row: int, dims: tuple[int, int], mode: str, draws: np.ndarray | None = None
+    latents: Latents, row: int, axes: np.ndarray, mode: str, draws: np.ndarray | None = None
 ) -> list[go.Scatter]:
-    """The posterior of item `row` over a map of dimensions `dims`.
+    """The posterior of item `row` over a map of two `axes` [D, 2].
 
     Ellipses at one and two standard deviations where it is a diagonal Gaussian, `draws` [S, D] as
     points, and its mean as a cross; of samples, directions and points there is no ellipse.
     """
-    centre = latents.mean[row, list(dims)]
-    traces = [] if latents.log_variance is None else [_ellipses(latents, row, dims, mode)]
+    centre = latents.mean[row] @ axes
+    traces = []
+    if latents.log_variance is not None:
+        traces = [_ellipses(centre, np.exp(latents.log_variance[row]), axes, mode)]
     if draws is not None and len(draws) > 1:
-        traces.append(_dots(draws[:, list(dims)], mode))
+        traces.append(_dots(draws @ axes, mode))
     return [*traces, _cross(centre, mode)]
 
 
-def _ellipses(latents: Latents, row: int, dims: tuple[int, int], mode: str) -> go.Scatter:
+def two_of(latents: Latents, dims: tuple[int, int]) -> np.ndarray:
+    """Axes [D, 2] that are two of the dimensions."""
+    return np.eye(latents.dimensions)[:, list(dims)]
+
+
+def _ellipses(centre: np.ndarray, variance: np.ndarray, axes: np.ndarray, mode: str) -> go.Scatter:
     """One line for both, with a gap between them."""
     turn = np.append(np.linspace(0, 2 * np.pi, CORNERS), np.nan)
-    centre = latents.mean[row, list(dims)]
-    sigma = np.exp(latents.log_variance[row, list(dims)] / 2)
-    x, y = (
-        np.concatenate([centre[k] + s * sigma[k] * wave(turn) for s in SIGMAS])
-        for k, wave in enumerate((np.cos, np.sin))
-    )
+    values, vectors = np.linalg.eigh(axes.T @ (variance[:, None] * axes))
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    circle = root @ np.stack([np.cos(turn), np.sin(turn)])
+    x, y = centre[:, None] + np.concatenate([s * circle for s in SIGMAS], axis=1)
     line = {"color": theme.TOKENS[mode]["text"], "width": 1.5}
     return go.Scatter(x=x, y=y, mode="lines", line=line, name="1 σ, 2 σ", hoverinfo="skip")
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import cards, charts, maps, panels, theme
+from apps.explorer import cards, charts, item, maps, panels, theme
 from apps.explorer.places import COMPARED, Places, Said, shortened, signed
 from apps.explorer.state import State
 from lab import holes, views
@@ -44,7 +44,8 @@ def _map(places: Places, state: State, run: Run, epoch: int, mode: str) -> go.Fi
         figure = maps.density_figure(*grid, shared)
     muted, accent = (theme.TOKENS[mode][name] for name in ("muted", "accent"))
     rings = _rings(places, run, epoch, dims, muted)
-    figure.add_traces([*rings, *_cross(places, state, run, epoch, dims, accent)])
+    posterior = item.traces(places.view, state, run, epoch, dims, mode)
+    figure.add_traces([*rings, *posterior, *_cross(places, state, run, epoch, dims, accent)])
     return figure.update_layout(hoverdistance=RING)  # else a ring takes clicks 20 pixels away
 
 

@@ -1,6 +1,7 @@
 """The page of holes: where the prior goes and no posterior does, and what is said there."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -12,18 +13,16 @@ from dash import (
     Input,
     Output,
     State,
-    ctx,
     dcc,
     html,
     no_update,
 )
 from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
 
-from apps.explorer import cards, hole_parts, panels, text
+from apps.explorer import cards, hole_parts, panels
 from apps.explorer import state as url
 from apps.explorer.places import Places
-from apps.explorer.redraw import redraw
+from apps.explorer.redraw import redrawn
 from apps.explorer.view import View
 from lab import views
 from lab.runs import Run
@@ -48,29 +47,20 @@ def layout(view: View, state: url.State) -> Component:
 
 
 def _controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
-    width = max((r.info.get("latent", {}).get("dimensions", 0) for r in chosen), default=0)
-    axes = [
-        {"group": "By activity", "items": _named("a", min(width, 8), text.rank)},
-        {"group": "By index", "items": _named("z", width, text.dimension)},
-    ]
-    limits = [{"value": f"{v:g}", "label": f"± {v:g}"} for v in url.LIMITS]
+    axes, epoch = cards.axes(state, chosen), "" if state.epoch is None else str(state.epoch)
     return [
         cards.control("Across", cards.select("holes-x", axes, state.x, 160)),
         cards.control("Up", cards.select("holes-y", axes, state.y, 160)),
-        cards.control("Range", cards.select("holes-limit", limits, f"{state.limit:g}", 84)),
+        cards.control("Range", cards.limits("holes-limit", state)),
         cards.control("Prior", dmc.Switch(id="holes-prior", checked=state.prior, size="sm")),
-        cards.control("Map", _segments("ground", GROUNDS, state.ground)),
-        cards.control("Other coordinates", _segments("fill", FILLS, state.fill)),
+        cards.control("Map", cards.segments("holes-ground", GROUNDS, state.ground)),
+        cards.control("Other coordinates", cards.segments("holes-fill", FILLS, state.fill)),
+        cards.control("At", cards.select("holes-epoch", _epochs(chosen), epoch, 112)),
     ]
 
 
-def _named(letter: str, count: int, name: Any) -> list[dict[str, str]]:
-    return [{"value": f"{letter}{i + 1}", "label": name(i)} for i in range(count)]
-
-
-def _segments(name: str, choices: dict[str, str], value: str) -> dmc.SegmentedControl:
-    data = [{"value": v, "label": label} for v, label in choices.items()]
-    return dmc.SegmentedControl(id=f"holes-{name}", data=data, value=value, size="xs")
+def _epochs(chosen: Sequence[Run]) -> list[dict[str, str]]:
+    return cards.epochs(chosen, "best model")
 
 
 def _columns(view: View, chosen: Sequence[Run]) -> Component:
@@ -120,6 +110,7 @@ def register(app: Dash, view: View) -> None:
     @app.callback(
         Output("holes-columns", "children"),
         Output("holes-shown", "data"),
+        Output("holes-epoch", "data"),
         Input("view", "data"),
         Input("revision", "data"),
         State("holes-shown", "data"),
@@ -128,9 +119,9 @@ def register(app: Dash, view: View) -> None:
     def show_columns(search: str, _revision: str, shown: list[str]) -> Any:
         chosen = view.chosen(url.State.parse(search).runs)
         ids = [r.id for r in chosen]
-        if ids and ids == shown:
-            raise PreventUpdate
-        return _columns(view, chosen), ids
+        same = ids and ids == shown
+        columns = (no_update, no_update) if same else (_columns(view, chosen), ids)
+        return *columns, _epochs(chosen)
 
     @app.callback(Output("holes-legend", "children"), Input("view", "data"))
     def show_legend(search: str) -> Component:
@@ -152,14 +143,10 @@ def register(app: Dash, view: View) -> None:
     def show_column(
         search: str, _revision: str, mode: str, _found: Any, part: dict[str, str], drawn: Any
     ) -> Any:
-        stamp, axes = panels.stamp(view, part["run"]), None
-        if drawn:
-            known, axes = drawn
-            if ctx.triggered_id == "revision" and stamp == known:
-                raise PreventUpdate
-        state = url.State.parse(search)
-        figure, *parts = hole_parts.column(places, state, part["run"], mode or "light")
-        return redraw(figure, axes), *parts, [stamp, figure.layout.uirevision]
+        column = partial(
+            hole_parts.column, places, url.State.parse(search), part["run"], mode or "light"
+        )
+        return redrawn(panels.stamp(view, part["run"]), drawn, column)
 
     @app.callback(
         Output({"type": "holes-list", "run": MATCH}, "children"),
@@ -205,6 +192,7 @@ def _register_browser(app: Dash) -> None:
         Input("holes-prior", "checked"),
         Input("holes-ground", "value"),
         Input("holes-fill", "value"),
+        Input("holes-epoch", "value"),
         prevent_initial_call=True,
     )
     app.clientside_callback(

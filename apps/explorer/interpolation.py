@@ -1,6 +1,7 @@
 """The page of interpolations: two ends, and what each run says on its way between them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -8,19 +9,18 @@ from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from apps.explorer import cards, holes, panels, path_curves, path_export, path_parts, text
+from apps.explorer import cards, holes, panels, path_curves, path_export, path_parts
 from apps.explorer import state as url
 from apps.explorer.path_ends import sentences
 from apps.explorer.path_making import Paths
 from apps.explorer.paths import pairs
-from apps.explorer.redraw import redraw
+from apps.explorer.redraw import redrawn
 from apps.explorer.view import View
 from lab.errors import UserError
 from lab.runs import Run
 
 TITLE = "Interpolation"
 SUGGESTIONS = 12
-AXES = 8
 KINDS = {"straight": "straight", "spherical": "spherical"}
 
 
@@ -70,23 +70,18 @@ def _sentence(name: str, value: str) -> Component:
 
 
 def _controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
-    width = max((r.info.get("latent", {}).get("dimensions", 0) for r in chosen), default=0)
-    axes = [
-        {"group": "By activity", "items": _named("a", min(width, AXES), text.rank)},
-        {"group": "By index", "items": _named("z", width, text.dimension)},
-    ]
-    limits = [{"value": f"{v:g}", "label": f"± {v:g}"} for v in url.LIMITS]
+    axes = cards.axes(state, chosen)
     steps = dmc.NumberInput(
         id="path-steps", value=state.steps, min=url.FEWEST_STEPS, max=url.MOST_STEPS, w=70,
         size="sm", allowDecimal=False, clampBehavior="blur", debounce=500,
     )  # fmt: skip
     return [
-        cards.control("Path", _segments("path-kind", KINDS, state.path)),
+        cards.control("Path", cards.segments("path-kind", KINDS, state.path)),
         cards.control("Steps", steps),
-        cards.control("Map", _segments("path-ground", holes.GROUNDS, state.ground)),
+        cards.control("Map", cards.segments("path-ground", holes.GROUNDS, state.ground)),
         cards.control("Across", cards.select("path-x", axes, state.x, 150)),
         cards.control("Up", cards.select("path-y", axes, state.y, 150)),
-        cards.control("Range", cards.select("path-limit", limits, f"{state.limit:g}", 84)),
+        cards.control("Range", cards.limits("path-limit", state)),
         cards.control("Prior", dmc.Switch(id="path-prior", checked=state.prior, size="sm")),
     ]
 
@@ -97,15 +92,6 @@ def _files() -> Component:
         for kind in ("CSV", "JSON")
     ]
     return html.Div(buttons, className="files")
-
-
-def _named(letter: str, count: int, name: Any) -> list[dict[str, str]]:
-    return [{"value": f"{letter}{i + 1}", "label": name(i)} for i in range(count)]
-
-
-def _segments(component_id: str, choices: dict[str, str], value: str) -> dmc.SegmentedControl:
-    data = [{"value": v, "label": label} for v, label in choices.items()]
-    return dmc.SegmentedControl(id=component_id, data=data, value=value, size="xs")
 
 
 def _columns(view: View, chosen: Sequence[Run]) -> Component:
@@ -232,15 +218,10 @@ def _register_columns(app: Dash, paths: Paths) -> None:
     def show_column(
         search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any
     ) -> Any:
-        stamp, axes = panels.stamp(paths.view, part["run"]), None
-        if drawn:
-            known, axes = drawn
-            if ctx.triggered_id == "revision" and stamp == known:
-                raise PreventUpdate
-        figure, *rest = path_parts.column(
-            paths, url.State.parse(search), part["run"], mode or "light"
+        column = partial(
+            path_parts.column, paths, url.State.parse(search), part["run"], mode or "light"
         )
-        return redraw(figure, axes), *rest, [stamp, figure.layout.uirevision]
+        return redrawn(panels.stamp(paths.view, part["run"]), drawn, column)
 
 
 def _register_toolbar(app: Dash, view: View) -> None:

@@ -7,33 +7,54 @@ import numpy as np
 import plotly.graph_objects as go
 
 from apps.explorer import ellipse, neighbours
-from apps.explorer.columns import Column, column
+from apps.explorer.columns import column
 from apps.explorer.frames import window
 from apps.explorer.state import State
 from apps.explorer.view import View
 from lab import views
 from lab.errors import UserError
+from lab.runs import Latents, Run
 
 NEAR = 0.04  # of the width of a map: farther away from every point, a click means none
 
 
 def traces(
-    view: View, state: State, shown: Column, dims: tuple[int, int], mode: str
+    view: View, state: State, run: Run, epoch: int, dims: tuple[int, int], mode: str
 ) -> list[go.Scatter]:
-    """The posterior of the item that the state names; nothing where this run has no such item."""
-    if state.item is None:
+    """The posterior of the item that the state names, over two dimensions of a run.
+
+    Nothing where this run has no such item.
+    """
+    row = _row(view, state, run)
+    if row is None:
         return []
-    run = shown.run
+    plane = view.plane(run, epoch, dims)
+    axes = dims if views.on_sphere(run) else (0, 1)
+    return _drawn(plane, row, ellipse.two_of(plane, axes), mode)
+
+
+def turned(
+    view: View, state: State, run: Run, epoch: int, axes: np.ndarray, mode: str
+) -> list[go.Scatter]:
+    """As `traces`, over any two axes [D, 2]."""
+    row = _row(view, state, run)
+    return [] if row is None else _drawn(view.latents(run, epoch), row, axes, mode)
+
+
+def _row(view: View, state: State, run: Run) -> int | None:
+    if state.item is None:
+        return None
     key = ("row", state.item, state.runs, run.id, run.info.get("created"), view.listing.revision)
     try:
-        row = view.remember(key, lambda: neighbours.row_in(view, state, run))
-        plane = view.plane(run, shown.epoch(view, state), dims)
+        return view.remember(key, lambda: neighbours.row_in(view, state, run))
     except UserError:
-        return []
+        return None
+
+
+def _drawn(latents: Latents, row: int, axes: np.ndarray, mode: str) -> list[go.Scatter]:
     # What has no ellipse has draws.
-    draws = ellipse.posterior_draws(plane, row) if plane.log_variance is None else None
-    axes = dims if views.on_sphere(run) else (0, 1)
-    return ellipse.posterior_traces(plane, row, axes, mode, draws)
+    draws = ellipse.posterior_draws(latents, row) if latents.log_variance is None else None
+    return ellipse.posterior_traces(latents, row, axes, mode, draws)
 
 
 def clicked(view: View, state: State, name: str, point: Any) -> str:

@@ -1,26 +1,23 @@
 """The controls of the latent page."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from apps.explorer import behind, cards, colours, panels, text
+from apps.explorer import behind, cards, colours, panels
 from apps.explorer import state as url
 from apps.explorer.view import View
 from lab.runs import Run
 
-RANKS_OFFERED = 8
 TICK_MILLISECONDS = 80  # how often the player looks whether it may show its next frame
 LAYERS = {"density": "q(z)", "gap": "gap log q/p", "centres": "centres"}
 
 
 def controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Component]:
     """Everything above the maps: layers, axes, colours, zoom, the epoch slider with its player."""
-    axes = _axis_options(chosen)
-    limits = [{"value": f"{v:g}", "label": f"± {v:g}"} for v in url.LIMITS]
+    axes = cards.axes(state, chosen)
     last = panels.last_epoch(chosen)
     slider = dmc.Slider(
         id="epoch", min=0, max=last, value=last if state.epoch is None else min(state.epoch, last),
@@ -41,7 +38,7 @@ def controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Compon
                 "colour", _colour_options(chosen), colours.colour_column(state, chosen), 130
             ),
         ),
-        cards.control("Range", cards.select("limit", limits, f"{state.limit:g}", 84)),
+        cards.control("Range", cards.limits("limit", state)),
         whole,
         cards.control("Prior", dmc.Switch(id="prior", checked=state.prior, size="sm")),
         *behind.controls(view, state, chosen),
@@ -57,15 +54,6 @@ def _layers(state: url.State) -> Component:
         dmc.Group(chips, gap=4), id="show-layers", multiple=True, value=list(state.show)
     )
     return html.Div(group)
-
-
-def _axis_options(chosen: Sequence[Run]) -> list[dict[str, Any]]:
-    width = max((r.info.get("latent", {}).get("dimensions", 0) for r in chosen), default=0)
-    ranks = [
-        {"value": f"a{i + 1}", "label": text.rank(i)} for i in range(min(width, RANKS_OFFERED))
-    ]
-    names = [{"value": f"z{i + 1}", "label": text.dimension(i)} for i in range(width)]
-    return [{"group": "By activity", "items": ranks}, {"group": "By index", "items": names}]
 
 
 def _colour_options(chosen: Sequence[Run]) -> list[dict[str, str]]:

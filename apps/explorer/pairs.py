@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from apps.explorer import charts, maps, text, theme
+from apps.explorer import charts, item, maps, text, theme
 from apps.explorer.columns import column
 from apps.explorer.projection_column import Pictures, frame_of, square
 from apps.explorer.state import PAIR_COUNTS, State
@@ -73,7 +73,22 @@ def _cell(
     pictures: Pictures, run: Run, epoch: int, pair: tuple[int, int], state: State, mode: str
 ) -> go.Figure:
     names, matrix, dims = _axes(pictures, run, pair, state)
-    frame = frame_of(run, names, state, mode)
+    figure = _map(pictures, run, epoch, (matrix, dims), state, frame_of(run, names, state, mode))
+    view = pictures.view
+    if matrix is None:
+        return figure.add_traces(item.traces(view, state, run, epoch, dims, mode))
+    return figure.add_traces(item.turned(view, state, run, epoch, matrix, mode))
+
+
+def _map(
+    pictures: Pictures,
+    run: Run,
+    epoch: int,
+    axes: tuple[np.ndarray | None, tuple[int, int]],
+    state: State,
+    frame: maps.Frame,
+) -> go.Figure:
+    matrix, dims = axes
     if state.drawn == "centres":
         points = pictures.view.points(run, epoch)
         plane = points[:, dims] if matrix is None else points @ matrix

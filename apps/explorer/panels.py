@@ -164,7 +164,8 @@ def _zoomed(
 def _with_item(
     figure: go.Figure, view: View, state: State, shown: Column, dims: tuple[int, int], mode: str
 ) -> go.Figure:
-    return figure.add_traces(item.traces(view, state, shown, dims, mode))
+    epoch = shown.epoch(view, state)
+    return figure.add_traces(item.traces(view, state, shown.run, epoch, dims, mode))
 
 
 def map_of(view: View, run: Run, epoch: int, state: State, mode: str) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import cards, charts, maps, panels, theme
+from apps.explorer import cards, charts, item, maps, panels, theme
 from apps.explorer.holes import FILLS
 from apps.explorer.path_ends import Asked, dump
 from apps.explorer.path_making import Paths
@@ -87,6 +87,7 @@ def _map(paths: Paths, state: State, run: Run, path: Path | str, mode: str) -> g
         values = views.gap(paths.view.latents(run, epoch), x, y, values)
     drawn = _line(path, dims, theme.TOKENS[mode]["accent"]) if known else None
     figure = maps.path_figure(x, y, values, drawn, frame, gap=state.ground == "gap")
+    figure.add_traces(item.traces(paths.view, state, run, epoch, dims, mode))
     if run.id == state.on and state.pa is not None and state.pb is None:
         figure.add_trace(_first_point(state.pa, theme.TOKENS[mode]["accent"]))
     return figure

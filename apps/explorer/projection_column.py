@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from apps.explorer import cards, centres, charts, colours, maps, text
+from apps.explorer import cards, centres, charts, colours, item, maps, text
 from apps.explorer.classes import sample
 from apps.explorer.columns import column, columns
 from apps.explorer.frames import when_in
@@ -36,8 +36,10 @@ def map_figure(pictures: Pictures, state: State, name: str, mode: str) -> go.Fig
     try:
         view = pictures.view
         shown = column(view, name)
-        plane = pictures.planes.plane(shown.run, view.chosen(state.runs))
-        return _map(pictures, shown.run, shown.epoch(view, state), plane, state, mode)
+        run, epoch = shown.run, shown.epoch(view, state)
+        plane = pictures.planes.plane(run, view.chosen(state.runs))
+        figure = _map(pictures, run, epoch, plane, state, mode)
+        return figure.add_traces(item.turned(view, state, run, epoch, plane.matrix, mode))
     except (UserError, ValueError) as error:
         return charts.note_figure(str(error), mode)
 

@@ -18,19 +18,21 @@ BASES = {"activity": "by activity", "index": "by index", "pca": "principal axes"
 def controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
     """All of them, those of maps, of points and of pairs in groups of their own."""
     switch = dmc.Switch(id="projections-prior", checked=state.prior, size="sm")
-    limits = {f"{v:g}": f"± {v:g}" for v in url.LIMITS}
     columns = dict.fromkeys(c for run in chosen for c in colours.labels(run))
-    offered = {c: c for c in (*columns, "length", "method")}
+    offered = [{"value": c, "label": c} for c in (*columns, "length", "method")]
     colour = colours.colour_column(state, chosen)
     return [
-        _segments("projections-kind", KINDS, state.projection),
+        cards.segments("projections-kind", KINDS, state.projection),
         _group(
             "map",
-            cards.control("Map", _segments("projections-drawn", DRAWN, state.drawn)),
-            cards.control("Range", _select("projections-limit", limits, f"{state.limit:g}", 84)),
+            cards.control("Map", cards.segments("projections-drawn", DRAWN, state.drawn)),
+            cards.control("Range", cards.limits("projections-limit", state)),
             cards.control("Prior", switch),
         ),
-        _group("points", cards.control("Colour", _select("projections-colour", offered, colour))),
+        _group(
+            "points",
+            cards.control("Colour", cards.select("projections-colour", offered, colour, 130)),
+        ),
         _group("pairs", *_pairs(state)),
         html.Div(
             [_slider(state, chosen), html.Span(id="projections-epoch-words")],
@@ -45,13 +47,14 @@ def epoch(state: url.State, last: int) -> int:
 
 
 def _pairs(state: url.State) -> list[Component]:
-    counts = {f"{c}": f"{c}" for c in url.PAIR_COUNTS}
+    bases = [{"value": v, "label": label} for v, label in BASES.items()]
+    counts = [{"value": f"{c}", "label": f"{c}"} for c in url.PAIR_COUNTS]
     words = dmc.TextInput(
         id="pairs-words", value=state.pairs, placeholder="1 2, 3 4", debounce=True, w=130, size="sm"
     )
     return [
-        cards.control("Dimensions", _select("pairs-by", BASES, state.by, 140)),
-        cards.control("Pairs", _select("pairs-count", counts, f"{state.count}", 70)),
+        cards.control("Dimensions", cards.select("pairs-by", bases, state.by, 140)),
+        cards.control("Pairs", cards.select("pairs-count", counts, f"{state.count}", 70)),
         cards.control("or these", words),
     ]
 
@@ -66,16 +69,3 @@ def _slider(state: url.State, chosen: Sequence[Run]) -> Component:
 
 def _group(kind: str, *controls: Component) -> html.Div:
     return html.Div(list(controls), id=f"projections-{kind}", className="some")
-
-
-def _segments(component_id: str, choices: dict[str, str], value: str) -> dmc.SegmentedControl:
-    data = [{"value": v, "label": label} for v, label in choices.items()]
-    return dmc.SegmentedControl(id=component_id, data=data, value=value, size="xs")
-
-
-def _select(component_id: str, choices: dict[str, str], value: str, width: int = 130) -> dmc.Select:
-    data = [{"value": v, "label": label} for v, label in choices.items()]
-    return dmc.Select(
-        id=component_id, data=data, value=value, w=width, size="sm", allowDeselect=False,
-        checkIconPosition="right",
-    )  # fmt: skip

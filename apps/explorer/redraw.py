@@ -1,7 +1,11 @@
 """Changing a picture in place, so that the reader's zoom and tool stay."""
 
+from collections.abc import Callable
+from typing import Any
+
 import plotly.graph_objects as go
-from dash import Patch
+from dash import Patch, ctx
+from dash.exceptions import PreventUpdate
 
 READERS = ("range", "autorange")
 
@@ -28,3 +32,15 @@ def redraw(figure: go.Figure, known: str | None) -> go.Figure | Patch:
         elif key != "dragmode":
             patch["layout"][key] = value
     return patch
+
+
+def redrawn(stamp: str, drawn: Any, make: Callable[[], tuple[Any, ...]]) -> list[Any]:
+    """A column as `make` has it, its figure first, and at its end what to keep of it as `drawn`.
+
+    PreventUpdate where the folder changed, but not the `stamp` of this column.
+    """
+    known, axes = drawn or (None, None)
+    if ctx.triggered_id == "revision" and stamp == known:
+        raise PreventUpdate
+    figure, *rest = make()
+    return [redraw(figure, axes), *rest, [stamp, figure.layout.uirevision]]

@@ -1,6 +1,7 @@
 """The page of one sentence: its posterior, what is said from it, its neighbours, what moved."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -12,28 +13,22 @@ from dash import (
     Input,
     Output,
     State,
-    ctx,
     dcc,
     html,
     no_update,
     set_props,
 )
 from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
 
-from apps.explorer import cards, neighbours, panels, sentence_column, sentence_panels, text
+from apps.explorer import cards, neighbours, panels, sentence_column, sentence_panels
 from apps.explorer import state as url
-from apps.explorer.ellipse import posterior_draws, posterior_traces
 from apps.explorer.interpolation import suggestions
 from apps.explorer.neighbours import Posteriors
-from apps.explorer.redraw import redraw
+from apps.explorer.redraw import redrawn
 from apps.explorer.view import View
 from lab.runs import Run
 
-__all__ = ["TITLE", "layout", "posterior_draws", "posterior_traces", "register"]
-
 TITLE = "Sentence"
-AXES = 8
 
 
 def layout(view: View, state: url.State) -> Component:
@@ -54,12 +49,7 @@ def layout(view: View, state: url.State) -> Component:
 def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Component]:
     distances = [{"value": k, "label": n} for k, n in sentence_panels.NAMES.items()]
     counts = [{"value": str(k), "label": str(k)} for k in url.NEIGHBOURS]
-    axes = [{"value": f"a{i + 1}", "label": text.rank(i)} for i in range(AXES)]
-    axes += [
-        {"value": name, "label": text.dimension(int(name[1:]) - 1)}
-        for name in dict.fromkeys((state.x, state.y))
-        if name[0] == "z" or int(name[1:]) > AXES
-    ]
+    axes = cards.axes(state, chosen)
     box = dmc.Autocomplete(
         id="sentence-item", value="", debounce=400, size="sm", data=[], maxDropdownHeight=320,
         placeholder="search the dumped sentences", filter={"function": "keepAll"},
@@ -69,18 +59,13 @@ def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Compo
         html.Label([html.Span("Sentence"), box], className="control sentence"),
         cards.control("Distance", cards.select("sentence-near", distances, state.near, 124)),
         cards.control("Nearest", cards.select("sentence-k", counts, str(state.k), 68)),
-        cards.control("At", cards.select("sentence-epoch", epochs(chosen), epoch, 112)),
+        cards.control("At", cards.select("sentence-epoch", cards.epochs(chosen), epoch, 112)),
         cards.control(
             "against", cards.select("sentence-against", others(view, chosen), state.against, 156)
         ),
         cards.control("Across", cards.select("sentence-x", axes, state.x, 150)),
         cards.control("Up", cards.select("sentence-y", axes, state.y, 150)),
     ]
-
-
-def epochs(chosen: Sequence[Run]) -> list[dict[str, str]]:
-    """The dumps of any run as choices; "" is the last one of each."""
-    return [{"value": "", "label": "last dump"}, *_dumps(chosen, "")]
 
 
 def others(view: View, chosen: Sequence[Run]) -> list[dict[str, Any]]:
@@ -94,13 +79,8 @@ def others(view: View, chosen: Sequence[Run]) -> list[dict[str, Any]]:
         for run, name in zip(chosen, cards.run_names(chosen), strict=True)
         if run.epochs
     ]
-    groups = [("Same run", [*usual, *_dumps(chosen, "e")]), ("Another run", runs)]
+    groups = [("Same run", [*usual, *cards.dumps(chosen, "e")]), ("Another run", runs)]
     return [{"group": name, "items": items} for name, items in groups if items]
-
-
-def _dumps(chosen: Sequence[Run], prefix: str) -> list[dict[str, str]]:
-    names = {epoch: run.time(epoch) for run in chosen for epoch in run.epochs}
-    return [{"value": f"{prefix}{e}", "label": names[e]} for e in sorted(names)]
 
 
 def _columns(view: View, chosen: Sequence[Run]) -> Component:
@@ -156,7 +136,7 @@ def register(app: Dash, view: View) -> None:
         ids = [r.id for r in chosen]
         same = ids and ids == shown
         columns = (no_update, no_update) if same else (_columns(view, chosen), ids)
-        return *columns, epochs(chosen), others(view, chosen)
+        return *columns, cards.epochs(chosen), others(view, chosen)
 
     @app.callback(
         Output("sentence-words", "children"), Input("view", "data"), Input("revision", "data")
@@ -181,15 +161,11 @@ def _register_columns(app: Dash, posteriors: Posteriors) -> None:
     def show_picture(
         search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any
     ) -> Any:
-        stamp, axes = panels.stamp(posteriors.view, part["run"]), None
-        if drawn:
-            known, axes = drawn
-            if ctx.triggered_id == "revision" and stamp == known:
-                raise PreventUpdate
-        figure, *rest = sentence_column.picture_column(
-            posteriors, url.State.parse(search), part["run"], mode or "light"
+        state = url.State.parse(search)
+        column = partial(
+            sentence_column.picture_column, posteriors, state, part["run"], mode or "light"
         )
-        return redraw(figure, axes), *rest, [stamp, figure.layout.uirevision]
+        return redrawn(panels.stamp(posteriors.view, part["run"]), drawn, column)
 
     makers = {
         "near": sentence_column.near_column,

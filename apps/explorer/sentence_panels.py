@@ -33,8 +33,8 @@ def picture(posteriors: Posteriors, state: State, now: Dump, row: int, mode: str
     figure = maps.density_figure(*panels.map_of(view, run, now.epoch, state, mode))
     figure.update_layout(dragmode="zoom", hovermode="closest")
     figure.add_traces(_near_centres(posteriors, state, now, row, dims, mode))
-    draws = ellipse.posterior_draws(latents, row)
-    figure.add_traces(ellipse.posterior_traces(latents, row, dims, mode, draws))
+    draws, axes = ellipse.posterior_draws(latents, row), ellipse.two_of(latents, dims)
+    figure.add_traces(ellipse.posterior_traces(latents, row, axes, mode, draws))
     if now.epoch == run.best_epoch and run.can_decode and len(draws) > 1:
         figure.add_trace(_numbers(draws[:SAID, list(dims)], mode))
     return figure

@@ -7,11 +7,11 @@
     const triggered = () => window.dash_clientside.callback_context.triggered;
 
     const holes = {
-        controls(x, y, limit, prior, ground, fill) {
+        controls(x, y, limit, prior, ground, fill, epoch) {
             // The page that just opened reports all of its controls at once.
             if (x === undefined || triggered().length !== 1) return same();
-            const defaults = {x: "a1", y: "a2", limit: "4", prior: "0", ground: "gap", fill: "nearest"};
-            return write({x, y, limit, prior: prior ? "1" : "0", ground, fill}, defaults);
+            const defaults = {x: "a1", y: "a2", limit: "4", prior: "0", ground: "gap", fill: "nearest", epoch: ""};
+            return write({x, y, limit, prior: prior ? "1" : "0", ground, fill, epoch}, defaults);
         },
 
         point() {
