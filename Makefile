@@ -14,7 +14,7 @@ demo: setup
 	$(BIN)/latentlab demo
 
 test: setup lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .

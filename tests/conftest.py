@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from browsing import browser, serve, visit  # noqa: F401
 
 from lab.backbones import MLPNetwork, TextNetwork
 from lab.corpora import Corpus, load

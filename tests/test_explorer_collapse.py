@@ -1,14 +1,13 @@
 """The collapse page: thresholds that are dragged, epochs, and every family's honest equivalent."""
 
-# ruff: noqa: F811
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import Visit
 from explorer_runs import sentences, write_run
-from test_explorer_pages import Visit, browser, serve, visit  # noqa: F401
 
 from apps.explorer import collapse_charts, collapse_column, collapse_units
 from apps.explorer.collapse_charts import Room

@@ -13,8 +13,8 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 import pytest
+from browsing import Visit
 from explorer_runs import write_all
-from test_explorer_pages import Visit, browser, serve, visit  # noqa: F401
 from test_explorer_security import ALERT, NASTY, OWN, RUN, calm, dialogs, hostile  # noqa: F401
 
 from apps.explorer import cards, create_app, exporting, report

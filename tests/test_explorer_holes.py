@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import Visit
 from explorer_runs import write_run
-from test_explorer_pages import Visit, browser, serve, visit  # noqa: F401
 
 from apps.explorer import decoding, hole_parts, maps
 from apps.explorer.maps import Frame
@@ -147,8 +147,8 @@ def test_numbers_have_true_minus_signs_and_no_negative_nought() -> None:
 
 
 def test_click_on_a_row_and_on_a_map(
-    visit: Visit,  # noqa: F811
-    serve: Callable[[Path], str],  # noqa: F811
+    visit: Visit,
+    serve: Callable[[Path], str],
     parrot: Parrot,
     tmp_path: Path,
 ) -> None:
@@ -173,8 +173,8 @@ def test_click_on_a_row_and_on_a_map(
 
 
 def test_compare_on_demand_and_the_url_restores_the_page(
-    visit: Visit,  # noqa: F811
-    serve: Callable[[Path], str],  # noqa: F811
+    visit: Visit,
+    serve: Callable[[Path], str],
     parrot: Parrot,
     tmp_path: Path,
 ) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import Visit
 from explorer_runs import sentences, write_run
 from hypothesis import given
 from hypothesis import strategies as st
-from test_explorer_pages import Visit, browser, serve, visit  # noqa: F401
 
 from apps.explorer import path_curves, path_export, path_parts
 from apps.explorer.path_ends import Asked, unknown_words
@@ -288,7 +288,7 @@ def test_a_study_is_exported_whole(paths: Paths) -> None:
     assert "No checkpoint" in study["without"][0]["why"]
 
 
-def drawn(visit: Visit, count: int) -> None:  # noqa: F811
+def drawn(visit: Visit, count: int) -> None:
     """Wait until so many maps hold their path."""
     visit.page.wait_for_function(
         "n => [...document.querySelectorAll(`[id*='\"path\"'] .js-plotly-plot`)]"
@@ -297,8 +297,8 @@ def drawn(visit: Visit, count: int) -> None:  # noqa: F811
 
 
 def test_type_sentences_choose_a_path_and_take_the_study_home(
-    visit: Visit,  # noqa: F811
-    serve: Callable[[Path], str],  # noqa: F811
+    visit: Visit,
+    serve: Callable[[Path], str],
     parrots: dict[str, Parrot],
     tmp_path: Path,
 ) -> None:
@@ -326,8 +326,8 @@ def test_type_sentences_choose_a_path_and_take_the_study_home(
 
 
 def test_two_clicks_on_a_map_go_between_its_points_and_back(
-    visit: Visit,  # noqa: F811
-    serve: Callable[[Path], str],  # noqa: F811
+    visit: Visit,
+    serve: Callable[[Path], str],
     parrots: dict[str, Parrot],
     tmp_path: Path,
 ) -> None:

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from browsing import Visit
 from explorer_runs import write_all, write_run
-from test_explorer_pages import Visit, address, browser, serve, visit  # noqa: F401
+from test_explorer_pages import address  # noqa: F401
 
 from apps.explorer import centres, item, panels
 from apps.explorer.ahead import Ahead
@@ -389,8 +390,8 @@ def test_runs_may_be_ticked_faster_than_they_are_drawn(visit: Visit, address: st
 
 
 def test_twelve_large_runs_stay_below_the_browsers_webgl_contexts(
-    visit: Visit,  # noqa: F811
-    serve,  # noqa: F811
+    visit: Visit,
+    serve,
     tmp_path: Path,
 ) -> None:
     texts = [f"sentence {k}" for k in range(20_000)]
@@ -413,7 +414,7 @@ def test_twelve_large_runs_stay_below_the_browsers_webgl_contexts(
     ).wait_for()
 
 
-def test_a_large_run_is_points_again_once_zoomed(visit: Visit, serve, large: View) -> None:  # noqa: F811
+def test_a_large_run_is_points_again_once_zoomed(visit: Visit, serve, large: View) -> None:
     visit.page.goto(f"{serve(large.root)}/")
     visit.page.locator("[id*='centres'] .annotation", has_text="5,000 of 30,000 shown").wait_for()
     drag(visit, "density", (0.45, 0.45), (0.55, 0.55))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import Visit
 from explorer_runs import sentences, write_run
-from test_explorer_pages import Visit, browser, serve, visit  # noqa: F401
 
 from apps.explorer import jobs, pairs, projection_column, projection_jobs
 from apps.explorer.jobs import Job, Jobs
@@ -353,8 +353,8 @@ def test_boxes_tell_what_runs_waits_failed_or_was_cancelled(slow: Slow, tmp_path
 
 
 def test_page_in_a_browser_projects_cancels_and_goes_on(
-    visit: Visit,  # noqa: F811
-    serve: Callable[[Path], str],  # noqa: F811
+    visit: Visit,
+    serve: Callable[[Path], str],
     slow: Slow,
     tmp_path: Path,
 ) -> None:

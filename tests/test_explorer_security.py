@@ -1,7 +1,5 @@
 """What the explorer refuses, and what damaged or hostile runs cannot do."""
 
-# ruff: noqa: F811
-
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from browsing import Visit
 from explorer_runs import write_all, write_run
 from flask.testing import FlaskClient
-from test_explorer_pages import Visit, browser, serve, visit  # noqa: F401
 
 from apps.explorer import create_app
 from apps.explorer.address import notice, unread

@@ -1,8 +1,6 @@
 """The page of one sentence: what it computes of each family, and how a reader moves on it."""
 
-import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from browsing import Visit
 from explorer_runs import sentences, write_run
 from werkzeug.serving import make_server
 
@@ -23,12 +22,6 @@ from lab.errors import UserError
 from lab.runs import Latents, RunWriter
 from lab.runs.writer import items_table
 
-playwright = pytest.importorskip("playwright.sync_api")
-
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 HOSTILE = "<b onclick=alert(1)>cat</b> \u202edog %{x}"
 
 
@@ -256,32 +249,9 @@ def address(root: Path) -> Iterator[str]:
         server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI needs a chromium for the explorer's tests")
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
-def page(browser: object) -> Iterator[object]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(30_000)
-    made, errors, hosts = context.new_page(), [], set()
-    made.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-    made.on("pageerror", lambda e: errors.append(str(e)))
-    made.on(
-        "request", lambda r: hosts.add(urlsplit(r.url).hostname) if r.url[:4] == "http" else None
-    )
-    yield made
-    context.close()
-    assert errors == [] and hosts == {"127.0.0.1"}
+def page(visit: Visit) -> object:
+    return visit.page
 
 
 def query(page: object) -> dict[str, list[str]]:

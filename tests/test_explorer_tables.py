@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_explorer_pages import Visit, browser, serve, visit  # noqa: F401
+from browsing import Visit
 from test_tables import DUAL, EXACT, as_published, evaluated, make, seeds
 
 from apps.explorer import tables as page
@@ -31,24 +31,24 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(serve, root: Path) -> str:  # noqa: F811
+def address(serve, root: Path) -> str:
     return f"{serve(root)}/tables"
 
 
-def row(visit: Visit, name: str):  # noqa: F811
+def row(visit: Visit, name: str):
     return visit.page.locator(".comparison tbody tr").filter(
         has=visit.page.locator("th span", has_text=name)
     )
 
 
-def opened(visit: Visit, address: str, rows: int = 10) -> None:  # noqa: F811
+def opened(visit: Visit, address: str, rows: int = 10) -> None:
     visit.page.goto(address)
     visit.page.wait_for_function(
         "n => document.querySelectorAll('.comparison tbody tr').length == n", arg=rows
     )
 
 
-def test_ours_stand_beside_the_printed_numbers(visit: Visit, address: str) -> None:  # noqa: F811
+def test_ours_stand_beside_the_printed_numbers(visit: Visit, address: str) -> None:
     opened(visit, address)
     words = row(visit, "SA-VAE").inner_text()
     assert "102.6" in words and "99.0" in words and "−3.6" in words
@@ -60,7 +60,7 @@ def test_ours_stand_beside_the_printed_numbers(visit: Visit, address: str) -> No
 
 
 def test_marks_say_their_reasons_to_pointer_and_keyboard(
-    visit: Visit,  # noqa: F811
+    visit: Visit,
     address: str,
 ) -> None:
     opened(visit, address)
@@ -86,7 +86,7 @@ def test_marks_say_their_reasons_to_pointer_and_keyboard(
 
 
 def test_the_chosen_table_and_its_blocks_stand_in_the_url(
-    visit: Visit,  # noqa: F811
+    visit: Visit,
     address: str,
 ) -> None:
     opened(visit, address)
@@ -102,7 +102,7 @@ def test_the_chosen_table_and_its_blocks_stand_in_the_url(
     visit.page.wait_for_function(f"({TITLES}).length == 1")
 
 
-def test_columns_can_be_hidden_and_stay_so(visit: Visit, address: str) -> None:  # noqa: F811
+def test_columns_can_be_hidden_and_stay_so(visit: Visit, address: str) -> None:
     opened(visit, address)
     visit.page.locator("#table-chooser").click()
     visit.page.get_by_role("checkbox", name="NLL (iw)").click()
@@ -116,7 +116,7 @@ def test_columns_can_be_hidden_and_stay_so(visit: Visit, address: str) -> None: 
 
 @pytest.mark.parametrize("suffix", ["md", "tex", "csv"])
 def test_downloads_are_what_the_command_writes(
-    visit: Visit,  # noqa: F811
+    visit: Visit,
     address: str,
     root: Path,
     suffix: str,
@@ -130,8 +130,8 @@ def test_downloads_are_what_the_command_writes(
 
 
 def test_evaluations_appear_break_and_mend_without_reload(
-    visit: Visit,  # noqa: F811
-    serve,  # noqa: F811
+    visit: Visit,
+    serve,
     tmp_path: Path,
 ) -> None:
     first, second = make(tmp_path, "vae"), evaluated(make(tmp_path, "ivae"), {EXACT: 120.0})
@@ -149,8 +149,8 @@ def test_evaluations_appear_break_and_mend_without_reload(
 
 
 def test_a_growing_table_keeps_focus_and_scroll_position(
-    visit: Visit,  # noqa: F811
-    serve,  # noqa: F811
+    visit: Visit,
+    serve,
     tmp_path: Path,
 ) -> None:
     evaluated(make(tmp_path, "vae"), {EXACT: 101.5, ("mi", "whole"): 1.0})
@@ -166,7 +166,7 @@ def test_a_growing_table_keeps_focus_and_scroll_position(
 
 
 def test_wide_tables_scroll_in_their_box_beside_the_methods(
-    visit: Visit,  # noqa: F811
+    visit: Visit,
     address: str,
 ) -> None:
     visit.page.set_viewport_size({"width": 1024, "height": 800})
@@ -180,8 +180,8 @@ def test_wide_tables_scroll_in_their_box_beside_the_methods(
 
 
 def test_foreign_words_in_evaluations_are_never_run_as_html(
-    visit: Visit,  # noqa: F811
-    serve,  # noqa: F811
+    visit: Visit,
+    serve,
     tmp_path: Path,
 ) -> None:
     evil = "<img src=x onerror='document.title=1'>"
@@ -203,7 +203,7 @@ def test_a_table_that_cannot_be_filled_is_the_default(root: Path, query: str) ->
     assert found.part.columns == found.whole.columns
 
 
-def test_an_empty_folder_says_what_to_type(visit: Visit, serve, tmp_path: Path) -> None:  # noqa: F811
+def test_an_empty_folder_says_what_to_type(visit: Visit, serve, tmp_path: Path) -> None:
     visit.page.goto(f"{serve(tmp_path)}/tables")
     visit.page.get_by_text("latentlab demo").wait_for()
     visit.page.get_by_role("button", name="Show its 1 block").click()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import Visit
 from explorer_runs import write_run
-from test_explorer_pages import Visit, browser, serve, visit  # noqa: F401
 
 from apps.explorer import backdrops, panels, theme
 from apps.explorer.selection import Selection
@@ -66,7 +66,7 @@ def drawn(view: View, query: str = "", selection: Selection | None = None):
     return panels.centres_column(view, State.parse(query), run.id, "light", selection)
 
 
-def test_play_steps_through_the_dumps_and_stops(visit: Visit, serve, tmp_path: Path) -> None:  # noqa: F811
+def test_play_steps_through_the_dumps_and_stops(visit: Visit, serve, tmp_path: Path) -> None:
     write_toy(tmp_path)
     visit.page.goto(f"{serve(tmp_path)}/?epoch=2")
     visit.drawn("centres", 1)
@@ -89,8 +89,8 @@ def test_play_steps_through_the_dumps_and_stops(visit: Visit, serve, tmp_path: P
 
 
 def test_regions_lie_behind_and_critics_come_on_demand(
-    visit: Visit,  # noqa: F811
-    serve,  # noqa: F811
+    visit: Visit,
+    serve,
     tmp_path: Path,
 ) -> None:
     write_toy(tmp_path, "ivae", critics=COUNT)
@@ -113,7 +113,7 @@ def test_regions_lie_behind_and_critics_come_on_demand(
     assert visit.query()["behind"] == ["nothing"]
 
 
-def test_a_run_without_fields_offers_nothing_behind(visit: Visit, serve, tmp_path: Path) -> None:  # noqa: F811
+def test_a_run_without_fields_offers_nothing_behind(visit: Visit, serve, tmp_path: Path) -> None:
     write_toy(tmp_path, stored=False)
     write_run(tmp_path, epochs=2)
     ids = "run=toy-3%2Fvae%2F0&run=grammar%2Fvae%2F0"

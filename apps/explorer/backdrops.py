@@ -50,7 +50,7 @@ def critic_heat(critic: np.ndarray, limit: float, scale: float, mode: str) -> go
     axis = _axis(limit, len(critic))
     return go.Heatmap(
         x=axis, y=axis, z=critic.astype(np.float32), zmin=-scale, zmax=scale,
-        colorscale=theme.diverging(mode), showscale=False, zsmooth="best",
+        colorscale=theme.pale(mode), showscale=False, zsmooth="best",
         hovertemplate="%{x:.2f}, %{y:.2f}<br>ν %{z:.2f} nats<extra></extra>",
     )  # fmt: skip
 

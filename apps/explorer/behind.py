@@ -140,7 +140,7 @@ def scales(view: View, state: url.State, chosen: Sequence[Run]) -> list[Componen
     if found.shown != "critic":
         return []
     limit = f"{found.scale:g}"
-    bar = html.I(className="scale diverging")
+    bar = html.I(className="scale pale")
     return [html.Span([f"critic ν, about log q/p  −{limit}", bar, f"{limit} nats"])]
 
 

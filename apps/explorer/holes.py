@@ -24,7 +24,6 @@ from apps.explorer import state as url
 from apps.explorer.places import Places
 from apps.explorer.redraw import redrawn
 from apps.explorer.view import View
-from lab import views
 from lab.runs import Run
 
 TITLE = "Holes"
@@ -99,8 +98,7 @@ def legend(state: url.State, chosen: Sequence[Run]) -> Component:
     """The scale of the maps, once for all."""
     if state.ground == "density":
         return cards.legend(panels.scales(chosen))
-    bar, end = html.I(className="scale diverging"), f"{views.GAP_LIMIT:g}"
-    return cards.legend([html.Span([f"gap log q/p  −{end}", bar, f"{end} nats"])])
+    return cards.legend([panels.gap_scale()])
 
 
 def register(app: Dash, view: View) -> None:

@@ -26,6 +26,7 @@ from lab.runs import Run
 __all__ = ["density_column", "frame", "map_of", "readout", "stamp", "when"]
 
 TABLE_ROWS = 2_000
+AHEAD = 12  # dumps that are made ready; of a million items each takes 16 MB
 LONGEST_CELL = 2_000  # characters
 
 
@@ -89,17 +90,16 @@ def picture(
 
 
 def look_ahead(view: View, ahead: Ahead, state: State, name: str) -> None:
-    """Have the dumps before and after the one shown made ready, where that takes long."""
+    """Have the dumps around the one shown made ready, the nearest first, where that takes long."""
     try:
         shown = column(view, name)
         run, epoch = shown.run, shown.epoch(view, state)
     except UserError:
         return
     if shown.pin is None and run.info.get("items", 0) > MANY:
-        at = run.epochs.index(epoch)
-        for epoch in (*run.epochs[max(at - 1, 0) : at], *run.epochs[at + 1 : at + 2]):
-            then = replace(state, epoch=epoch)
-            ahead.wish((name, epoch > run.epochs[at]), partial(_prepare, view, then, shown))
+        others = sorted((e for e in run.epochs if e != epoch), key=lambda e: abs(e - epoch))
+        for place, other in reversed([*enumerate(others[:AHEAD])]):  # the newest wish comes first
+            ahead.wish((name, place), partial(_prepare, view, replace(state, epoch=other), shown))
 
 
 def _prepare(view: View, state: State, shown: Column) -> None:

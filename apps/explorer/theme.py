@@ -16,8 +16,13 @@ _SEQUENTIAL = {
     "light": ("#d5e8ef", "#a3cfdd", "#6bb1cb", "#3c8fb8", "#226b9f", "#1b487f", "#152855"),
     "dark": ("#2b2a5a", "#56307f", "#8a3d87", "#c04f7c", "#e87462", "#f9a865", "#fde7a4"),
 }
-# From most negative over zero (the background) to most positive; pale, for points lie on it.
+# From most negative over zero (the background) to most positive.
 _DIVERGING = {
+    "light": (("#2c6cb0", "#7caad6", "#c8ddef"), ("#f7d6c2", "#e2966e", "#bf5125")),
+    "dark": (("#74b0ea", "#3f78b2", "#22405f"), ("#573523", "#ab633a", "#f0a06c")),
+}
+# The same under points.
+_PALE = {
     "light": (("#8db4dd", "#c6dbee"), ("#f5d3bf", "#e39b78")),
     "dark": (("#2a5583", "#1f3750"), ("#4d3528", "#8a5133")),
 }
@@ -45,7 +50,16 @@ def scale(mode: str) -> list[list[Any]]:
 
 def diverging(mode: str) -> list[list[Any]]:
     """The plotly colour scale of signed quantities; its middle is the page's background."""
-    below, above = _DIVERGING[mode]
+    return _signed(_DIVERGING, mode)
+
+
+def pale(mode: str) -> list[list[Any]]:
+    """As `diverging`, for what lies behind points."""
+    return _signed(_PALE, mode)
+
+
+def _signed(colours: dict[str, Any], mode: str) -> list[list[Any]]:
+    below, above = colours[mode]
     return _even((*below, TOKENS[mode]["background"], *above))
 
 
@@ -105,7 +119,8 @@ def variables() -> str:
     """Style-sheet rules that name the tokens, once for each colour scheme."""
     rules = []
     for mode, tokens in TOKENS.items():
-        ramps = {"scale": gradient(scale(mode)), "diverging": gradient(diverging(mode))}
+        scales = {"scale": scale, "diverging": diverging, "pale": pale}
+        ramps = {name: gradient(made(mode)) for name, made in scales.items()}
         pairs = {**tokens, **ramps}
         body = "".join(f"--{name}: {value};" for name, value in pairs.items())
         rules.append(f'[data-mantine-color-scheme="{mode}"] {{{body}}}')

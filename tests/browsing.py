@@ -1,0 +1,117 @@
+"""The explorer in a real browser: fixtures for whatever opens its pages."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from werkzeug.serving import make_server
+
+from apps.explorer import create_app
+
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-quic",
+)  # fmt: skip
+COUNT_CONTEXTS = """
+window.webgl = 0;
+const original = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+    const known = this.counted;
+    if (/webgl/.test(kind) && !known) { window.webgl += 1; this.counted = true; }
+    return original.call(this, kind, ...rest);
+};"""
+DRAWN = """kind => [...document.querySelectorAll(`[id*='${kind}'] .js-plotly-plot`)].map(
+    plot => plot._fullData?.length ?? 0)"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a chromium for the explorer's tests")
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[[Path], str]]:
+    servers = []
+
+    def start(root: Path) -> str:
+        server = make_server("127.0.0.1", 0, create_app(root).server, threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class Visit:
+    """A page, and what it must not do."""
+
+    page: object
+    errors: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def drawn(self, kind: str, count: int) -> None:
+        """Wait until `count` panels of a kind hold a trace."""
+        self.page.wait_for_function(
+            f"([kind, n]) => ({DRAWN})(kind).filter(Boolean).length == n", arg=[kind, count]
+        )
+
+    def traces(self, kind: str) -> list[int]:
+        return self.page.evaluate(DRAWN, kind)
+
+    def query(self) -> dict[str, list[str]]:
+        return parse_qs(urlsplit(self.page.url).query)
+
+    def lasso(self, kind: str, index: int) -> None:
+        """Draw around the upper left quarter of one panel."""
+        area = self.page.locator(f"[id*='{kind}'] .nsewdrag").nth(index).bounding_box()
+        corners = [(0.05, 0.05), (0.5, 0.05), (0.5, 0.5), (0.05, 0.5), (0.05, 0.06)]
+        places = [
+            (area["x"] + area["width"] * x, area["y"] + area["height"] * y) for x, y in corners
+        ]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=5)
+        self.page.mouse.up()
+
+
+@pytest.fixture
+def visit(browser: object) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(20_000)
+    context.add_init_script(COUNT_CONTEXTS)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    made = Visit(context.new_page())
+    made.page.on("console", lambda m: made.errors.append(m.text) if m.type == "error" else None)
+    made.page.on("pageerror", lambda e: made.errors.append(str(e)))
+    made.page.on(
+        "request",
+        lambda r: made.hosts.add(urlsplit(r.url).hostname) if r.url[:4] == "http" else None,
+    )
+    yield made
+    context.close()
+    assert made.errors == []
+    assert made.hosts == {"127.0.0.1"}
