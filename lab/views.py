@@ -19,6 +19,7 @@ from lab.runs import Latents, Run
 from lab.runs.figures import AT_MOST, CONSISTENT_BELOW
 
 HARDLY, MOSTLY = 0.1, 0.75  # shares of the dimensions that make a verdict
+HOLEY = 0.1  # share of the prior in holes, beyond what so few items leave, that makes a verdict
 CAPPED = 0.95  # share of log N from which information has reached its ceiling
 EXACT_UP_TO = 20_000  # items; beyond it the binned density is within 1 % and 20 times quicker
 DRAWS = 50_000  # draws of von Mises-Fisher posteriors that their density is smoothed from
@@ -40,6 +41,11 @@ QUANTITIES = {
         "KL(aggregated ‖ prior)",
         "nats",
         {"aggregated_kl": "", "aggregated_kl_moment": "moment-matched"},
+    ),
+    "hole_mass": (
+        "Prior mass in holes",
+        "share beyond chance",
+        {"hole_mass": "", "hole_mass_moment": "moment-matched"},
     ),
 }
 
@@ -226,7 +232,9 @@ def verdict(run: Run) -> str:
     if on_sphere(run):
         return _verdict_on_directions(run)
     au, cu = round(active[0]), None if consistent is None else round(consistent[0])
-    state = _state(au, cu, width)
+    share = latest(run, "hole_mass")
+    holes = share is not None and share[0] > HOLEY
+    state = _state(au, cu, width, holes)
     if cu is None:
         words = f"{au} of {width} units active; deterministic codes have no consistent units."
         return words if state == "Healthy" else f"{state}: {words}"
@@ -234,12 +242,15 @@ def verdict(run: Run) -> str:
     if au <= HARDLY * width:
         alive = _since(run, width)
     matching = f"CU {cu} of {width}{_worst(run, width - cu) if cu < MOSTLY * width else ''}"
-    return f"{state}: {alive}; {matching}{_joint(run) if state == 'Healthy' else ''}."
+    joint = f"; {100 * share[0]:.0f}\u202f% of the prior in holes" if holes else ""
+    if state == "Healthy":
+        joint = _joint(run)
+    return f"{state}: {alive}; {matching}{joint}."
 
 
-def _state(au: int, cu: int | None, width: int) -> str:
+def _state(au: int, cu: int | None, width: int, holes: bool) -> str:
     """Collapse and holes are judged apart: a few units may be active and off the prior too."""
-    holey = cu is not None and cu < MOSTLY * width
+    holey = holes or (cu is not None and cu < MOSTLY * width)
     if au <= HARDLY * width:
         return "Collapsed, but not to the prior" if holey else "Collapsed"
     if au < MOSTLY * width:

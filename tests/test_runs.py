@@ -371,10 +371,30 @@ def test_the_verdict_names_the_dimensions_that_miss_the_prior_by_most(tmp_path):
     mean = centre + np.random.default_rng(0).normal(size=(300, 4)) * np.sqrt(0.5)
     write_latents(tmp_path / "r", mean=mean, log_variance=np.full((300, 4), np.log(0.5)))
     words = views.verdict(open_run(tmp_path / "r"))
-    assert words == "Active but holey: 4 of 4 units active; CU 2 of 4, worst dimensions 4, 2."
+    assert words == (
+        "Active but holey: 4 of 4 units active; CU 2 of 4, worst dimensions 4, 2; "
+        "100\u202f% of the prior in holes."
+    )
     (tmp_path / "r" / "dimensions.parquet").write_bytes(b"half a table")
     words = views.verdict(open_run(tmp_path / "r"))
-    assert words == "Active but holey: 4 of 4 units active; CU 2 of 4."
+    assert words.startswith("Active but holey: 4 of 4 units active; CU 2 of 4; 100")
+
+
+def test_a_run_that_matches_every_dimension_but_not_the_joint_prior_is_holey(tmp_path):
+    """Codes on the two diagonals of a plane: both marginals are N(0, 1), half of it is empty."""
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=2000)
+    mean = np.stack([first, first * rng.choice([-1, 1], 2000)], 1) * np.sqrt(0.99)
+    write_latents(tmp_path / "r", mean=mean, log_variance=np.full((2000, 2), np.log(0.01)))
+    run = open_run(tmp_path / "r")
+    assert views.latest(run, "cu")[0] == 2
+    share, _ = views.latest(run, "hole_mass")
+    words = views.verdict(run)
+    assert words == (
+        "Active but holey: 2 of 2 units active; CU 2 of 2; "
+        f"{100 * share:.0f}\u202f% of the prior in holes."
+    )
+    assert 0.3 < share < 0.7
 
 
 def test_a_joint_gap_is_named_with_the_ceiling_that_adds_to_it(tmp_path):

@@ -189,7 +189,7 @@ def legend(entries: Iterable[Component]) -> html.Div:
 def run_legend(runs: Sequence[Run]) -> html.Div:
     """Line samples and names of the runs in a chart."""
     return legend(
-        html.Span([html.I(className="line", style=_line(run)), name], title=run.id)
+        html.Span([html.I(className="line", style=_line(run)), name, status(run)], title=run.id)
         for run, name in zip(runs, run_names(runs), strict=True)
     )
 

@@ -14,7 +14,9 @@ GAPS_UP_TO = 48  # rows or columns of a heat map; of more, gaps would take most 
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a chart; `stderr` draws a band of one standard error."""
+    """One line of a chart; `stderr` draws a band of one standard error, `growing` a ring at its
+    end.
+    """
 
     name: str
     colour: str
@@ -23,6 +25,7 @@ class Curve:
     y: np.ndarray
     stderr: np.ndarray | None = None
     width: float = 2
+    growing: bool = False
 
 
 def curves_figure(
@@ -49,6 +52,12 @@ def curves_figure(
             line={"color": curve.colour, "dash": curve.dash, "width": curve.width},
             hovertemplate="%{y:.4g}",
         )  # fmt: skip
+        if curve.growing and len(curve.x):
+            ring = {"symbol": "circle-open", "size": 9, "color": curve.colour, "line": {"width": 2}}
+            figure.add_scatter(
+                x=curve.x[-1:], y=curve.y[-1:],
+                mode="markers", marker=ring, hoverinfo="skip",
+            )  # fmt: skip
     if ceiling is not None:
         line = {"width": 1, "color": theme.TOKENS[mode]["muted"], "dash": "dot"}
         figure.add_hline(

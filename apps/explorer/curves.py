@@ -16,13 +16,15 @@ from lab.errors import UserError
 from lab.runs import Run
 
 TITLE = "Curves"
-CHARTS = ("kl", "mi", "nll", "au", "cu", "negative_elbo")
-FROM_ZERO = ("kl", "mi", "au", "cu")
+CHARTS = (
+    "kl", "mi", "hole_mass", "au", "cu", "aggregated_kl", "nll", "negative_elbo", "reconstruction",
+)  # fmt: skip
+FROM_ZERO = ("kl", "mi", "au", "cu", "hole_mass", "aggregated_kl")
 ESTIMATOR_DASH = "dot"
 
 
 def layout(view: View, state: url.State) -> Component:
-    """Six charts that share their runs."""
+    """Charts that share their runs."""
     chosen = view.chosen(state.runs)
     return html.Div(
         [
@@ -73,7 +75,7 @@ def _curves(view: View, run: Run, name: str, quantity: str) -> list[charts.Curve
             name + (f" ({s.estimator})" if s.estimator else ""), look.colour(run.spec),
             ESTIMATOR_DASH if s.estimator else look.dash(run.spec), s.epochs * per_epoch, s.values,
             s.stderr,
-            width=2 if s is found[0] else 1,
+            width=2 if s is found[0] else 1, growing=run.status == "running",
         )
         for s in found
     ]  # fmt: skip

@@ -42,10 +42,9 @@ def _map(places: Places, state: State, run: Run, epoch: int, mode: str) -> go.Fi
         figure = maps.gap_figure(*grid[:2], gap, shared)
     else:
         figure = maps.density_figure(*grid, shared)
-    muted, accent = (theme.TOKENS[mode][name] for name in ("muted", "accent"))
-    rings = _rings(places, run, epoch, dims, muted)
+    rings = _rings(places, run, epoch, dims, theme.TOKENS[mode]["muted"])
     posterior = item.traces(places.view, state, run, epoch, dims, mode)
-    figure.add_traces([*rings, *posterior, *_cross(places, state, run, epoch, dims, accent)])
+    figure.add_traces([*rings, *posterior, *_cross(places, state, run, epoch, dims, mode)])
     return figure.update_layout(hoverdistance=RING)  # else a ring takes clicks 20 pixels away
 
 
@@ -68,7 +67,7 @@ def _rings(
 
 
 def _cross(
-    places: Places, state: State, run: Run, epoch: int, dims: tuple[int, int], colour: str
+    places: Places, state: State, run: Run, epoch: int, dims: tuple[int, int], mode: str
 ) -> list[go.Scatter]:
     """The place looked at."""
     try:
@@ -77,10 +76,7 @@ def _cross(
         return []
     if code is None:
         return []
-    line = {"width": 2.5, "color": colour}
-    marker = {"symbol": "cross-thin", "size": 15, "line": line}
-    x, y = ([float(code.z[d])] for d in dims)
-    return [go.Scatter(x=x, y=y, mode="markers", marker=marker, hoverinfo="skip")]
+    return [item.cross(*(float(code.z[d]) for d in dims), mode)]
 
 
 def ranking(places: Places, state: State, run_id: str) -> tuple[list[Component], str]:

@@ -1,4 +1,4 @@
-"""The item that was clicked: which it is, its posterior in every column, its words."""
+"""What was clicked on maps: an item, with its posterior in every column, or a place."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlencode
 import numpy as np
 import plotly.graph_objects as go
 
-from apps.explorer import ellipse, neighbours
+from apps.explorer import ellipse, neighbours, theme
 from apps.explorer.columns import column
 from apps.explorer.frames import window
 from apps.explorer.state import State
@@ -69,7 +69,27 @@ def clicked(view: View, state: State, name: str, point: Any) -> str:
     return str(run.items["id"][row]) if away[row] <= (NEAR * (x1 - x0)) ** 2 else ""
 
 
-def address(search: str | None) -> str:
-    """The page of the item, at the state of this one."""
+def place(state: State, mode: str) -> list[go.Scatter]:
+    """A cross at the place of the maps that was clicked."""
+    if state.at is None:
+        return []
+    return [cross(*state.at, mode)]
+
+
+def cross(x: float, y: float, mode: str) -> go.Scatter:
+    """Where a map was clicked."""
+    line = {"width": 2.5, "color": theme.TOKENS[mode]["accent"]}
+    marker = {"symbol": "cross-thin", "size": 15, "line": line}
+    return go.Scatter(x=[x], y=[y], mode="markers", marker=marker, hoverinfo="skip")
+
+
+def place_words(state: State) -> str:
+    """Which place was clicked."""
+    x, y = (f"{v:.2f}".replace("-", "−") for v in state.at)
+    return f"The place ({x}, {y}) of the maps."
+
+
+def address(page: str, search: str | None) -> str:
+    """Another page at the state of this one."""
     query = parse_qs((search or "").lstrip("?"), keep_blank_values=True)
-    return f"/sentence?{urlencode(query, doseq=True)}"
+    return f"{page}?{urlencode(query, doseq=True)}"

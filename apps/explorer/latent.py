@@ -191,6 +191,8 @@ def _register_item(app: Dash, view: View) -> None:
     def find_item(clicked: Any, search: str) -> Any:
         try:
             point = [float(clicked["x"]), float(clicked["y"])]
+            if clicked["layer"] != "centres":
+                return {"at": ",".join(f"{v:.3f}" for v in point), "draw": ""}
             found = item.clicked(view, url.State.parse(search), str(clicked["run"]), point)
         except (UserError, TypeError, KeyError, ValueError) as error:
             raise PreventUpdate from error
@@ -198,14 +200,21 @@ def _register_item(app: Dash, view: View) -> None:
 
     @app.callback(Output("latent-item", "children"), Input("view", "data"))
     def show_item(search: str) -> Any:
-        state = url.State.parse(search)
-        if state.item is None:
+        state, links, said = url.State.parse(search), [], []
+        if state.item is not None:
+            said.append(sentence_column.item_words(view, state))
+            links.append(_link("Its neighbours, KL and decodes", "/sentence", search))
+        if state.at is not None:
+            said.append(html.P(item.place_words(state), className="hint"))
+            links.append(_link("What every run says at this place", "/holes", search))
+        if not links:
             return None
-        words = "Its neighbours, KL and decodes"
-        link = dcc.Link(words, href=item.address(search), className="read")
         close = html.Button("Clear", id="latent-clear", className="plain ask")
-        said = sentence_column.item_words(view, state)
-        return html.Div([said, html.Div([link, close], className="after")], className="picked")
+        return html.Div([*said, html.Div([*links, close], className="after")], className="picked")
+
+
+def _link(words: str, page: str, search: str) -> Component:
+    return dcc.Link(words, href=item.address(page, search), className="read")
 
 
 def _register_browser(app: Dash) -> None:

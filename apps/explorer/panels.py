@@ -165,7 +165,8 @@ def _with_item(
     figure: go.Figure, view: View, state: State, shown: Column, dims: tuple[int, int], mode: str
 ) -> go.Figure:
     epoch = shown.epoch(view, state)
-    return figure.add_traces(item.traces(view, state, shown.run, epoch, dims, mode))
+    posterior = item.traces(view, state, shown.run, epoch, dims, mode)
+    return figure.add_traces([*posterior, *item.place(state, mode)])
 
 
 def map_of(view: View, run: Run, epoch: int, state: State, mode: str) -> tuple[Any, ...]:

@@ -89,7 +89,7 @@ def _map(paths: Paths, state: State, run: Run, path: Path | str, mode: str) -> g
     figure = maps.path_figure(x, y, values, drawn, frame, gap=state.ground == "gap")
     figure.add_traces(item.traces(paths.view, state, run, epoch, dims, mode))
     if run.id == state.on and state.pa is not None and state.pb is None:
-        figure.add_trace(_first_point(state.pa, theme.TOKENS[mode]["accent"]))
+        figure.add_trace(item.cross(*state.pa, mode))  # until B is clicked too
     return figure
 
 
@@ -100,12 +100,6 @@ def _line(path: Path, dims: tuple[int, int], colour: str) -> maps.Points:
         for weight, gap, words in zip(path.weights, gaps, path.texts, strict=True)
     ]
     return maps.Points("path", colour, path.z[:, dims[0]], path.z[:, dims[1]], hover)
-
-
-def _first_point(at: tuple[float, float], colour: str) -> go.Scatter:
-    """A cross where A was clicked, until B is."""
-    marker = {"symbol": "cross-thin", "size": 15, "line": {"width": 2.5, "color": colour}}
-    return go.Scatter(x=[at[0]], y=[at[1]], mode="markers", marker=marker, hoverinfo="skip")
 
 
 def _numbers(path: Path) -> list[Component]:

@@ -4,6 +4,7 @@ Estimates that are no closed form carry their own names.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from lab.runs.reader import Latents
 CONSISTENT_BELOW = 0.03  # nats of marginal KL (DG-VAE appendix C)
 # Items; information costs the square of them, so larger dumps count a random subset.
 AT_MOST = 10_000
+HOLES_OF = 4_000  # items; the standard error of the excess is then at most 0.016
 
 
 def latent_figures(latents: Latents) -> dict[str, float]:
@@ -21,7 +23,10 @@ def latent_figures(latents: Latents) -> dict[str, float]:
     Nats, means over items. Keys: au; of Gaussians kl, mi, mi_stderr, aggregated_kl,
     total_correlation, cu; of samples kl_moment, mi_moment, aggregated_kl_moment (of the
     moment-matched Gaussians) and cu_samples (kernel density); of von Mises-Fisher posteriors kl,
-    mi, mi_stderr, aggregated_kl. These have neither cu nor total correlation: the coordinates of a
+    mi, mi_stderr, aggregated_kl. Of Gaussians hole_mass is the share of prior draws that lie in a
+    hole beyond what so few items leave by themselves (`metrics.held_out_holes`: prior less
+    aggregate), with its error; of samples hole_mass_moment. Directions have neither cu nor total
+    correlation: the coordinates of a
     uniform direction depend on each other, so that no product of marginals is their prior. More
     than 10,000 items are represented by a seeded random 10,000 of them.
     """
@@ -39,11 +44,11 @@ def latent_figures(latents: Latents) -> dict[str, float]:
     return figures
 
 
-def at_most(latents: Latents) -> Latents:
-    """The latents, or a seeded random AT_MOST of them."""
-    if len(latents) <= AT_MOST:
+def at_most(latents: Latents, count: int = AT_MOST) -> Latents:
+    """The latents, or a seeded random `count` of them."""
+    if len(latents) <= count:
         return latents
-    return take(latents, np.random.default_rng(0).choice(len(latents), AT_MOST, replace=False))
+    return take(latents, np.random.default_rng(0).choice(len(latents), count, replace=False))
 
 
 def as_gaussians(latents: Latents) -> Latents:
@@ -84,7 +89,16 @@ def _of_gaussians(latents: Latents) -> dict[str, float]:
         "aggregated_kl_stderr": parts.stderr["mutual_information"],
         "total_correlation": aggregated - float(parts.dimension_kl.sum()),
         "cu": metrics.consistent_units(mean, log_variance, CONSISTENT_BELOW),
-    }
+    } | _holes(latents, "hole_mass")
+
+
+def _holes(latents: Latents, name: str) -> dict[str, float]:
+    some = at_most(latents, HOLES_OF)
+    if len(some) < 4:
+        return {}
+    held = metrics.held_out_holes(some.mean, some.log_variance)
+    error = math.hypot(held.prior.stderr, held.aggregate.stderr)
+    return {name: held.prior.value - held.aggregate.value, f"{name}_stderr": error}
 
 
 def _of_samples(latents: Latents, matched: Latents) -> dict[str, float]:
@@ -95,7 +109,7 @@ def _of_samples(latents: Latents, matched: Latents) -> dict[str, float]:
         "mi_moment": parts.mutual_information,
         "aggregated_kl_moment": parts.aggregated_kl,
         "cu_samples": int((marginal < CONSISTENT_BELOW).sum()),
-    }
+    } | _holes(matched, "hole_mass_moment")
 
 
 def _of_directions(latents: Latents) -> dict[str, float]:

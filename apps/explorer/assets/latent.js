@@ -53,7 +53,7 @@
 
         found: (changes) => (changes ? write(changes) : same()),
 
-        clear: (clicks) => (clicks ? write({item: ""}) : same()),
+        clear: (clicks) => (clicks ? write({item: "", at: "", draw: ""}) : same()),
 
         // Only the outline travels to the server, never the points in it.
         select(all, ids, known, search) {
@@ -70,24 +70,34 @@
 
     // Plotly tells clicks on points alone, and none where nothing can be hovered over.
     const STILL = 4; // pixels that a pointer may move within a click
+    const DOUBLE = 300; // milliseconds within which a second click makes it a double one, which zooms out
     let pressed = null;
+    let later = null;
 
-    function centres(target) {
+    function layer(target) {
         const graph = target.classList?.contains("nsewdrag") ? target.closest(".dash-graph") : null;
-        return graph && graph.id.includes('"layer":"centres"') ? graph : null;
+        return graph && graph.id.includes('"layer":') ? graph : null;
+    }
+
+    function tell(graph, x, y) {
+        const {run, layer} = JSON.parse(graph.id);
+        const {xaxis, yaxis} = graph.querySelector(".js-plotly-plot")._fullLayout;
+        const area = graph.querySelector(".nsewdrag").getBoundingClientRect();
+        const data = {run, layer, x: xaxis.p2d(x - area.left), y: yaxis.p2d(y - area.top), when: Date.now()};
+        return () => window.dash_clientside.set_props("latent-clicked", {data});
     }
 
     document.addEventListener("pointerdown", (event) => {
-        pressed = event.button === 0 ? {graph: centres(event.target), x: event.clientX, y: event.clientY} : null;
+        if (later) clearTimeout(later);
+        pressed = event.button === 0 ? {graph: layer(event.target), x: event.clientX, y: event.clientY, twice: Boolean(later)} : null;
+        later = null;
     }, true);
 
     document.addEventListener("pointerup", (event) => {
-        const {graph, x, y} = pressed || {};
-        if (!graph || Math.hypot(event.clientX - x, event.clientY - y) > STILL) return;
-        const {xaxis, yaxis} = graph.querySelector(".js-plotly-plot")._fullLayout;
-        const area = graph.querySelector(".nsewdrag").getBoundingClientRect();
-        const data = {run: JSON.parse(graph.id).run, x: xaxis.p2d(x - area.left), y: yaxis.p2d(y - area.top), when: Date.now()};
-        window.dash_clientside.set_props("latent-clicked", {data});
+        const {graph, x, y, twice} = pressed || {};
+        if (!graph || twice || Math.hypot(event.clientX - x, event.clientY - y) > STILL) return;
+        const done = tell(graph, x, y);
+        later = setTimeout(() => { later = null; done(); }, DOUBLE);
     }, true);
 
     window.dash_clientside = Object.assign({}, window.dash_clientside, {latent});
