@@ -1,5 +1,6 @@
 """Collapse and holes of one run as arrays: kinds of units, counts over thresholds, parts of KL."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -58,23 +59,24 @@ class Units:
 class Decomposition:
     """KL at each epoch [E] and the parts [E] it is the sum of, by their keys in PARTS; nats.
 
-    `estimator` is "" for the closed form.
+    `estimator` is "" for the closed form. `left_out` counts records whose figures are not finite.
     """
 
     estimator: str
     epochs: np.ndarray
     kl: np.ndarray
     parts: Mapping[str, np.ndarray]
+    left_out: int = 0
 
 
 def units(family: str, table: pl.DataFrame, epoch: int) -> Units:
     """The units of a family but "vmf" at one dumped epoch, from the run's table of dimensions.
 
-    Raises UserError where the table lacks them.
+    Raises UserError where the table lacks them or they are no variances.
     """
     if "epoch" not in table.columns or (rows := table.filter(pl.col("epoch") == epoch)).is_empty():
         raise UserError("dimensions.parquet holds nothing of this epoch; train or import it again")
-    moving = rows["variance_of_mean"].to_numpy()
+    moving = _spreads(rows["variance_of_mean"])
     if family == "point":
         zero = "deterministic codes: variance 0 by definition, no KL to the prior"
         return Units(moving, np.zeros(len(moving)), None, zero)
@@ -82,14 +84,25 @@ def units(family: str, table: pl.DataFrame, epoch: int) -> Units:
     if spread.null_count() or marginal.null_count():
         raise UserError("One draw of each posterior has no variance; dump two samples or more.")
     about = "moment-matched" if family == "samples" else ""
-    return Units(moving, spread.to_numpy(), marginal.to_numpy(), about)
+    return Units(moving, _spreads(spread), _spreads(marginal), about)
+
+
+def _spreads(column: pl.Series) -> np.ndarray:
+    values = column.to_numpy()
+    if not (np.isfinite(values) & (values >= 0)).all():
+        raise UserError(
+            f"dimensions.parquet holds a {column.name} of this epoch that is negative or not "
+            "finite; train or import it again"
+        )
+    return values
 
 
 def units_on_sphere(latents: Latents) -> Units:
     """The coordinates of von Mises-Fisher posteriors, times D, so that a uniform one is passive.
 
-    Var[mean] is of the directions, as active units are counted of them. A coordinate's variance is
-    A/κ + (1 - D A/κ - A²) μ_i² with A = E[μ·z] (Mardia and Jupp 2000, section 9.6).
+    The posterior mean is A μ with A = E[μ·z], short where posteriors are wide; active units are
+    counted of the directions μ instead. A coordinate's variance is A/κ + (1 - D A/κ - A²) μ_i²
+    (Mardia and Jupp 2000, section 9.6).
     """
     width = latents.dimensions
     mean = np.asarray(latents.mean, np.float64)
@@ -97,8 +110,11 @@ def units_on_sphere(latents: Latents) -> Units:
     length = resultant(concentration, width)
     across = length / concentration
     variance = across + (1 - width * across - length**2) * mean**2
-    about = f"times D = {width}, so that a uniform direction has variance 1"
-    moving = width * variance_of_means(mean)
+    about = (
+        f"times D = {width}, so that a uniform direction has variance 1; the mean is E[z], not the "
+        "direction μ that AU counts"
+    )
+    moving = width * variance_of_means(length * mean)
     return Units(moving, width * np.maximum(variance, 0).mean(0), None, about)
 
 
@@ -144,22 +160,24 @@ def decomposition(run: Run) -> Decomposition | None:
     """KL of the dumped split as the sum of its parts, by the most trusted estimator recorded.
 
     Gaussians have three parts (Hoffman and Johnson 2016; Chen et al. 2018), posteriors without a
-    total correlation two; None if the run recorded no KL with its information.
+    total correlation two; None if the run recorded no finite KL with its information.
     """
     records = [r for r in run.metrics() if r["split"] != "train" and not r.get("final")]
     for suffix, estimator in ESTIMATORS.items():
         keys = [f"{key}{suffix}" for key in ("kl", "mi", "aggregated_kl")]
-        found = [r for r in records if all(r.get(key) is not None for key in keys)]
+        whole = [r for r in records if all(r.get(key) is not None for key in keys)]
+        found = [r for r in whole if all(math.isfinite(r[key]) for key in keys)]
         if found:
             kl, mi, joint = (np.array([r[key] for r in found], float) for key in keys)
             epochs = np.array([r["epoch"] for r in found])
-            return Decomposition(estimator, epochs, kl, {"mi": mi, **_divided(found, joint)})
+            parts = {"mi": mi, **_divided(found, joint)}
+            return Decomposition(estimator, epochs, kl, parts, len(whole) - len(found))
     return None
 
 
 def _divided(records: list[dict], joint: np.ndarray) -> dict[str, np.ndarray]:
     correlation = [r.get("total_correlation") for r in records]
-    if None in correlation:
+    if not all(value is not None and math.isfinite(value) for value in correlation):
         return {"aggregated_kl": joint}
     total = np.array(correlation, float)
     return {"total_correlation": total, "marginal_kl": joint - total}

@@ -13,7 +13,6 @@ from numpy.polynomial.hermite_e import hermegauss
 from lab import metrics, views
 from lab.errors import UserError
 from lab.runs import Latents
-from lab.runs.figures import take
 
 BLOCK = 65_536  # items whose variances are held at once
 # |correlation| up to which so many nodes keep an item's density within 3e-3 (L1), most far below.
@@ -38,15 +37,28 @@ def principal_axes(mean: np.ndarray) -> Axes:
     Of each axis the largest loading is positive. Points are projected as they are, not centred.
     UserError with fewer than two dimensions or where a value is not finite.
     """
-    if mean.shape[1] < 2:
-        raise UserError("Codes of one dimension have no plane to be projected onto.")
-    if not np.isfinite(mean).all():
-        raise UserError("The means hold NaN or infinite values; this dump is damaged.")
     variance, vectors = np.linalg.eigh(_covariance(mean))
-    variance, vectors = np.maximum(variance[::-1], 0), vectors[:, ::-1]
-    largest = np.abs(vectors).argmax(axis=0)
-    vectors = vectors * np.where(vectors[largest, np.arange(len(variance))] < 0, -1, 1)
+    variance, vectors = np.maximum(variance[::-1], 0), _positive(vectors[:, ::-1])
     return Axes(vectors, variance / max(variance.sum(), np.finfo(float).tiny))
+
+
+def axes_between(mean: np.ndarray, ends: np.ndarray) -> Axes:
+    """The unit vector from code to code of `ends` [2, D], and the widest axis of the rest: K = 2.
+
+    The second is the principal axis of the means [N, D] without their part along the first; its
+    largest loading is positive. UserError as `principal_axes`, and if the two codes are one.
+    """
+    covariance = _covariance(mean)
+    way = np.asarray(ends[1], float) - ends[0]
+    length = np.linalg.norm(way)
+    if not np.finfo(np.float32).tiny < length < np.inf:
+        raise UserError("A and B have the same code here; no axis leads from one to the other.")
+    first = way / length
+    rest = np.linalg.svd(first[None])[2][1:].T
+    second = rest @ np.linalg.eigh(rest.T @ covariance @ rest)[1][:, -1]
+    matrix = np.column_stack([first, _positive(second[:, None])])
+    variance = np.maximum(np.sum(matrix * (covariance @ matrix), axis=0), 0)
+    return Axes(matrix, variance / max(np.trace(covariance), np.finfo(float).tiny))
 
 
 def turn(moving: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, float]:
@@ -69,12 +81,11 @@ def density(
 
     Each Gaussian posterior is a Gaussian there, with mean A^T m and the full covariance A^T V A;
     correlations above 0.95 count as 0.95. They are summed exactly up to 20,000 items, binned
-    beyond. Of other families draws, samples or codes are projected and smoothed as `views.density`
-    does.
+    beyond. Other families as `views.density` has them: directions exactly, samples and codes
+    projected and smoothed.
     """
     if latents.family != "gaussian":
-        samples = _samples(latents) @ matrix
-        return metrics.aggregated_posterior_from_samples(samples, (0, 1), limit, points)
+        return views.density(latents, matrix, limit, points)
     method = "exact" if len(latents) <= views.EXACT_UP_TO else "binned"
     axis = np.linspace(-limit, limit, points)
     total = np.zeros((points, points))
@@ -85,7 +96,17 @@ def density(
     return axis, axis.copy(), total
 
 
+def _positive(vectors: np.ndarray) -> np.ndarray:
+    """Columns [D, K] with the sign that makes their largest loading positive."""
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
+    return vectors * np.where(largest < 0, -1, 1)
+
+
 def _covariance(mean: np.ndarray) -> np.ndarray:
+    if mean.shape[1] < 2:
+        raise UserError("Codes of one dimension have no plane to be projected onto.")
+    if not np.isfinite(mean).all():
+        raise UserError("The means hold NaN or infinite values; this dump is damaged.")
     centre = mean.mean(axis=0, dtype=np.float64)
     total = np.zeros((len(centre), len(centre)))
     for rows in _blocks(len(mean)):
@@ -125,16 +146,6 @@ def _uncorrelated(
             if weight > LIGHTEST:
                 share = weight * rows.mean()
                 yield mean[rows] + node * line[rows], log_variance[rows], share
-
-
-def _samples(latents: Latents) -> np.ndarray:
-    """Draws [N, S, D]: those stored, the code itself, or about `views.DRAWS` of directions."""
-    if latents.family != "vmf":
-        return latents.mean[:, None] if latents.samples is None else latents.samples
-    rows = np.arange(len(latents))
-    if len(rows) > views.DRAWS:
-        rows = np.random.default_rng(0).choice(rows, views.DRAWS, replace=False)
-    return views.draws(take(latents, rows), views.DRAWS // len(rows))
 
 
 def _blocks(count: int) -> Iterator[slice]:

@@ -12,17 +12,19 @@ from lab.errors import UserError
 from lab.metrics import (
     aggregated_posterior,
     aggregated_posterior_from_samples,
+    directions_map,
+    uniform_direction_map,
     variance_of_means,
     vmf_sample,
 )
 from lab.runs import Latents, Run
 from lab.runs.figures import AT_MOST, CONSISTENT_BELOW
+from lab.smoothing import Axes, bandwidth, drawn, is_smoothed, on_axes, smoothed_prior, telling
 
 HARDLY, MOSTLY = 0.1, 0.75  # shares of the dimensions that make a verdict
 HOLEY = 0.1  # share of the prior in holes, beyond what so few items leave, that makes a verdict
 CAPPED = 0.95  # share of log N from which information has reached its ceiling
 EXACT_UP_TO = 20_000  # items; beyond it the binned density is within 1 % and 20 times quicker
-DRAWS = 50_000  # draws of von Mises-Fisher posteriors that their density is smoothed from
 GAP_LIMIT = 3.0  # nats at which the colours of a gap map end: q a twentieth of p, or twenty times
 NEGLIGIBLE = 1e-3  # density in two dimensions; N(0, I) falls below it at 3.2 standard deviations
 SMALLEST = 1e-12  # density that stands for none
@@ -65,7 +67,7 @@ class Series:
 
 def density(
     latents: Latents,
-    dims: tuple[int, int] = (0, 1),
+    dims: Axes = (0, 1),
     limit: float = 5.0,
     points: int = 256,
     method: str = "auto",
@@ -74,36 +76,48 @@ def density(
     """Aggregated posterior of any family on a square grid: x [P], y [P], density [y, x] (DG-VAE eq.
     2).
 
-    The square reaches `limit` to each side of its `centre`.
+    The square reaches `limit` to each side of its `centre`. `dims` are two dimensions, or of other
+    families than Gaussians orthonormal axes [D, 2].
 
-    Gaussians are summed in closed form; samples, draws of von Mises-Fisher posteriors and
-    deterministic codes are smoothed by a Gaussian kernel.
+    Gaussians and directions are summed in closed form; samples, deterministic codes and draws on a
+    circle are smoothed by a Gaussian kernel of `bandwidth`.
     """
-    pair = list(dims)
     if latents.family == "gaussian":
+        pair = list(dims)
         if method == "auto":
             method = "exact" if len(latents) <= EXACT_UP_TO else "binned"
         mean = latents.mean[:, pair] - np.array(centre, latents.mean.dtype)
         found = aggregated_posterior(
             mean, latents.log_variance[:, pair], (0, 1), limit, points, method
         )
-    else:
-        samples = latents.mean[:, None, :] if latents.samples is None else latents.samples
-        if latents.family == "vmf":
-            samples = _directions(latents)
-        samples = samples[..., pair] - np.array(centre, latents.mean.dtype)
-        found = aggregated_posterior_from_samples(samples, (0, 1), limit, points)
+        return found[0] + centre[0], found[1] + centre[1], found[2]
+    if not is_smoothed(latents):
+        axis = np.linspace(-limit, limit, points)
+        x, y = axis + centre[0], axis + centre[1]
+        matrix = on_axes(np.eye(latents.dimensions), dims)
+        return x, y, directions_map(latents.mean, latents.concentration, matrix, x, y)
+    samples = drawn(latents, dims) - np.array(centre, latents.mean.dtype)
+    width = bandwidth(latents, dims)
+    found = aggregated_posterior_from_samples(samples, (0, 1), limit, points, width)
     return found[0] + centre[0], found[1] + centre[1], found[2]
 
 
-def gap(latents: Latents, x: np.ndarray, y: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Log q(z) - log p(z) [y, x] in nats on the square grid of a `density` q of two dimensions.
+def gap(
+    latents: Latents, x: np.ndarray, y: np.ndarray, q: np.ndarray, dims: Axes = (0, 1)
+) -> np.ndarray:
+    """Log q(z) - log p(z) [y, x] in nats on the square grid of a `density` q on `dims`.
 
-    NaN where both are below 1e-3, and off the sphere. UserError on a circle, whose prior has no
-    density in the plane.
+    Of samples p is smoothed as q is. NaN where both are below 1e-3, off the sphere, and where so
+    few samples cannot tell q from p. UserError on a circle, whose prior has no density in the
+    plane, and for deterministic codes, which have none either.
     """
-    p = prior_density(latents, x, y)
+    if latents.family == "point":
+        raise UserError("Deterministic codes have no density, so there is no gap.")
+    width = None if latents.family == "vmf" else bandwidth(latents, dims)
+    p = prior_density(latents, x, y) if width is None else smoothed_prior(x, y, width)
     shown = (np.maximum(p, q) >= NEGLIGIBLE) & (p > 0)
+    if width is not None:
+        shown &= telling(p, q, width, latents.samples[..., 0].size)
     ratio = np.log(np.maximum(q, SMALLEST)) - np.log(np.maximum(p, SMALLEST))
     return np.where(shown, ratio, np.nan)
 
@@ -113,24 +127,11 @@ def prior_density(latents: Latents, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     UserError on a circle.
     """
-    square = np.square(x) + np.square(y)[:, None]
     if latents.family != "vmf":
-        return np.exp(-square / 2) / (2 * math.pi)
+        return smoothed_prior(x, y, np.zeros(2))
     if latents.dimensions < 3:
         raise UserError("On a circle the prior has no density in the plane, so there is no gap.")
-    inside = np.maximum(1 - square, 0)
-    with np.errstate(divide="ignore"):
-        power = inside ** (latents.dimensions / 2 - 2)
-    return np.where(inside > 0, (latents.dimensions - 2) / (2 * math.pi) * power, 0.0)
-
-
-def _directions(latents: Latents) -> np.ndarray:
-    """Seeded draws [N, S, D], about DRAWS of them; of more items one each of so many."""
-    rows = np.arange(len(latents))
-    if len(rows) > DRAWS:
-        rows = np.random.default_rng(0).choice(rows, DRAWS, replace=False)
-    mean, concentration = latents.mean[rows], latents.concentration[rows]
-    return vmf_sample(mean, concentration, DRAWS // len(rows))
+    return uniform_direction_map(x, y, latents.dimensions)
 
 
 def draws(latents: Latents, per_item: int, seed: int = 0) -> np.ndarray:

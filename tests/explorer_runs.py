@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.metrics import active_units, consistent_units, gaussian_kl
+from lab.metrics import active_units, consistent_units, gaussian_kl, held_out_holes
 from lab.runs import Latents, RunWriter
 from lab.runs.writer import items_table
 
@@ -77,6 +77,9 @@ def records(latents: Latents, epoch: int) -> list[dict[str, Any]]:
             "negative_elbo": record["reconstruction"] + kl,
         }
         record["cu"] = consistent_units(latents.mean, latents.log_variance)
+        held = held_out_holes(latents.mean, latents.log_variance)
+        record["hole_mass"] = held.prior.value - held.aggregate.value
+        record["aggregated_kl"] = kl - record["mi"]
     if latents.family == "samples":
         record |= {
             "kl_dual": 3.2,

@@ -49,11 +49,13 @@ def test_curves_pass_through_the_conventional_counts():
 def test_uniform_directions_are_passive_and_sharp_ones_active(width):
     mean = np.random.default_rng(0).normal(size=(5000, width))
     mean /= np.linalg.norm(mean, axis=1, keepdims=True)
-    for concentration, spread in ((0.0, 1.0), (1e5, 0.0)):
+    for concentration, spread, moving in ((0.0, 1.0, 0.0), (1e5, 0.0, 1.0)):
         latents = Latents("vmf", mean, concentration=np.full(5000, concentration))
         found = collapse.units_on_sphere(latents)
         assert found.mean_of_variance == pytest.approx(np.full(width, spread), abs=1e-3)
-        assert found.variance_of_mean == pytest.approx(np.ones(width), rel=0.1)
+        assert found.variance_of_mean == pytest.approx(np.full(width, moving), rel=0.1, abs=1e-9)
+        kind = "passive" if spread else "active"
+        assert collapse.unit_counts(found, Thresholds())[kind] == width
 
 
 def test_the_variance_on_the_sphere_is_that_of_its_draws():

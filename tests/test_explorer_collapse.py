@@ -1,10 +1,12 @@
 """The collapse page: thresholds that are dragged, epochs, and every family's honest equivalent."""
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from browsing import Visit
 from explorer_runs import sentences, write_run
@@ -16,6 +18,7 @@ from apps.explorer.view import View
 from lab.collapse import Decomposition, Thresholds, Units, decomposition
 from lab.runs import Latents, RunWriter, open_run, write_latents
 from lab.runs.figures import latent_figures
+from lab.runs.layout import read_jsonl, write_jsonl
 from lab.runs.writer import items_table
 
 TWO = Units(np.array([1.0, 0.0]), np.array([0.05, 1.0]))
@@ -145,6 +148,35 @@ def test_one_broken_run_breaks_nothing_else(root: Path) -> None:
     assert [bool(w) for w in words] == [run.spec != "ivae" for run in view.listing.runs] + [False]
     assert "damaged" in figures[ids.index("tiny/ivae/0")].layout.annotations[0].text
     assert np.isfinite(collapse_column.shared(view, view.listing.runs).heat)
+    assert len(collapse_units.counts(view, State(), "light")[0][0].data) == 3
+
+
+def test_an_infinite_kl_leaves_the_other_columns_their_scale(root: Path) -> None:
+    before = collapse_column.shared(View(root), View(root).listing.runs)
+    folder = write_measured(root / "tiny" / "vae" / "1", spreading)
+    table = pl.read_parquet(folder / "dimensions.parquet")
+    worst = pl.when(pl.col("dimension") == 0).then(math.inf).otherwise(pl.col("kl"))
+    table.with_columns(kl=worst).write_parquet(folder / "dimensions.parquet")
+    first, *others = read_jsonl(folder / "metrics.jsonl")
+    spoiled = [{**r, "kl": math.inf, "mi": math.nan} for r in others]
+    write_jsonl(folder / "metrics.jsonl", [first, *spoiled])
+    view = View(root)
+    limits = collapse_column.shared(view, view.listing.runs)
+    assert limits == before
+    *_, heat, parts, _ = collapse_column.column(view, State(), "tiny/vae/1", limits, "light")
+    assert "3 of 12 values infinite or missing" in heat[1] and "inf " not in heat[1]
+    assert "2 without finite figures left out" in parts[1]
+
+
+def test_variances_that_are_none_are_said_on_their_own_card(root: Path) -> None:
+    path = root / "tiny" / "ivae" / "0" / "dimensions.parquet"
+    pl.read_parquet(path).with_columns(marginal_kl=math.nan).write_parquet(path)
+    view = View(root)
+    ids = [run.id for run in view.listing.runs]
+    figures, words = collapse_units.units_of(view, State(), ids, "light")
+    assert [bool(w) for w in words] == [run.spec != "ivae" for run in view.listing.runs]
+    note = figures[ids.index("tiny/ivae/0")].layout.annotations[0].text.replace("<br>", " ")
+    assert "marginal_kl of this epoch that is negative or not finite" in note
     assert len(collapse_units.counts(view, State(), "light")[0][0].data) == 3
 
 

@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-import plotly.graph_objects as go
 import polars as pl
 import pytest
 from browsing import Visit
@@ -22,7 +21,7 @@ from apps.explorer.selection import Selection
 from apps.explorer.view import View
 from lab.errors import UserError
 
-SQUARE = {"x": [0, 9, 9, 0], "y": [-9, -9, 9, 9]}
+SQUARE = np.array([[0, 9, 9, 0], [-9, -9, 9, 9]], float)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +87,7 @@ def test_the_report_route_reads_its_address_as_the_pages_do(root: Path) -> None:
 def test_selected_items_are_those_inside_with_their_means(root: Path) -> None:
     view = View(root)
     name = "grammar/dg_vae(aggregation=32)/0"
-    selection = Selection.parse({"run": name, "search": "?x=z2&y=z3&epoch=1", **SQUARE})
+    selection = Selection(name, 1, ("z2", "z3"), *SQUARE)
     run, epoch, items = exporting.selected_items(view, selection)
     mean = run.latents(1).mean
     inside = np.flatnonzero(mean[:, 1] > 0)
@@ -100,7 +99,7 @@ def test_selected_items_are_those_inside_with_their_means(root: Path) -> None:
 
 def test_parquet_is_exact_and_csv_holds_no_formula(evil: Path) -> None:
     view = View(evil)
-    selection = Selection.parse({"run": "grammar/vae/0", "search": "", **SQUARE})
+    selection = Selection("grammar/vae/0", 9, ("a1", "a2"), *SQUARE)
     run, epoch, items = exporting.selected_items(view, selection)
     file = exporting.as_parquet(run, epoch, items)
     assert pl.read_parquet(io.BytesIO(file)).equals(items)
@@ -113,9 +112,21 @@ def test_parquet_is_exact_and_csv_holds_no_formula(evil: Path) -> None:
 
 def test_too_many_items_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "MOST_NUMBERS", 10)
-    selection = Selection.parse({"run": "grammar/ae/0", "search": "", **SQUARE})
+    selection = Selection("grammar/ae/0", 9, ("a1", "a2"), *SQUARE)
     with pytest.raises(UserError, match="too many"):
         exporting.selected_items(View(root), selection)
+
+
+def test_no_cell_of_a_csv_is_a_formula() -> None:
+    items = pl.DataFrame({"id": [1, 2], "=HYPERLINK(1)": ["@SUM(A1)", "a word"], "z1": [-1.5, 2.0]})
+    lines = exporting.as_csv(items).decode().splitlines()
+    assert lines == ["id,'=HYPERLINK(1),z1", "1,'@SUM(A1),-1.5", "2,a word,2.0"]
+
+
+def test_a_pdf_is_drawn_without_any_other_host() -> None:
+    pytest.importorskip("kaleido")
+    figure = {"data": [{"type": "heatmap", "z": [[1, 2], [3, 4]]}], "layout": {}}
+    assert exporting.pdf({**figure, "width": 300, "height": 200}).startswith(b"%PDF")
 
 
 def test_without_kaleido_a_pdf_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +149,7 @@ def test_only_the_pages_own_figures_become_pdfs(
     monkeypatch: pytest.MonkeyPatch, figure: object
 ) -> None:
     monkeypatch.setattr(exporting, "has_kaleido", lambda: True)
-    monkeypatch.setattr(go.Figure, "to_image", lambda *_, **__: pytest.fail("drawn"))
+    monkeypatch.setattr(exporting, "_printed", lambda *_: pytest.fail("drawn"))
     with pytest.raises(UserError):
         exporting.pdf(figure)
 
@@ -146,13 +157,13 @@ def test_only_the_pages_own_figures_become_pdfs(
 def test_kaleido_draws_a_figure_and_its_failure_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "has_kaleido", lambda: True)
     figure = {"data": [{"type": "scatter", "y": [1]}], "layout": {}, "width": 300, "height": 200}
-    monkeypatch.setattr(go.Figure, "to_image", lambda *_, **sizes: json.dumps(sizes).encode())
-    assert json.loads(exporting.pdf(figure)) == {"width": 300, "height": 200}
+    monkeypatch.setattr(exporting, "_printed", lambda _, *sizes: json.dumps(sizes).encode())
+    assert json.loads(exporting.pdf(figure)) == [300, 200]
 
-    def fail(*_: object, **__: object) -> bytes:
+    def fail(*_: object) -> bytes:
         raise RuntimeError("no Chrome\nmore")
 
-    monkeypatch.setattr(go.Figure, "to_image", fail)
+    monkeypatch.setattr(exporting, "_printed", fail)
     with pytest.raises(UserError, match=r"no Chrome$"):
         exporting.pdf(figure)
 

@@ -235,8 +235,9 @@ def test_an_item_is_an_ellipse_on_every_layer_and_draws_where_there_is_none(view
 
 
 def test_a_lasso_in_a_pinned_column_takes_the_points_of_its_epoch(view: View) -> None:
-    square = {"x": [0, 9, 9, 0], "y": [-9, -9, 9, 9], "search": query(HOLES, epoch="5")}
-    run, rows = Selection.parse({**square, "run": f"{HOLES}@1"}).rows(view)
+    square = {"x": [0, 9, 9, 0], "y": [-9, -9, 9, 9], "run": f"{HOLES}@1"}
+    state = State.parse(query(HOLES, epoch="5"))
+    run, rows = Selection.drawn(view, state, square).rows(view)
     plane = view.plane_points(run, 1, (view.axis(run, "a1")[0], view.axis(run, "a2")[0]))
     assert rows.tolist() == np.flatnonzero(plane[:, 0] > 0).tolist()
 

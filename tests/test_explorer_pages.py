@@ -90,6 +90,30 @@ def test_lasso_marks_the_items_in_every_panel_and_lists_them(visit: Visit, addre
         f"n => ({DRAWN})('centres').every((count, k) => count == n[k] + 1)", arg=before
     )
     visit.page.locator("#selected-rows .ag-row").first.wait_for()
+    words = visit.page.locator("#selected p").inner_text()
+    visit.page.reload()
+    visit.page.wait_for_function(
+        f"n => ({DRAWN})('centres').every((count, k) => count == n[k] + 1)", arg=before
+    )
+    visit.page.get_by_text(words).wait_for()
+    area = visit.page.locator("[id*='centres'] .nsewdrag").nth(1).bounding_box()
+    visit.page.mouse.dblclick(area["x"] + 9, area["y"] + area["height"] - 9)
+    visit.page.wait_for_function("!location.search.includes('brush')")
+    visit.page.wait_for_function(f"n => '' + ({DRAWN})('centres') == '' + n", arg=before)
+
+
+def test_a_click_on_a_map_names_a_place_that_the_page_of_holes_describes(
+    visit: Visit, address: str
+) -> None:
+    visit.page.goto(f"{address}/?run=grammar%2Fvae%2F0&run=grammar%2Fdg_vae(aggregation%3D32)%2F0")
+    visit.drawn("density", 2)
+    area = visit.page.locator("[id*='density'] .nsewdrag").nth(1).bounding_box()
+    visit.page.mouse.click(area["x"] + area["width"] * 0.75, area["y"] + area["height"] * 0.5)
+    visit.page.get_by_text("The place (2.0").wait_for()
+    assert float(visit.query()["at"][0].split(",")[0]) == pytest.approx(2, abs=0.05)
+    visit.page.get_by_text("What every run says at this place").click()
+    visit.page.wait_for_url("**/holes?*at=*")
+    visit.page.get_by_text("nearest sentences").nth(1).wait_for()
 
 
 def test_colour_axes_range_and_prior_follow_the_controls(visit: Visit, address: str) -> None:
@@ -131,7 +155,7 @@ def test_hover_shows_the_text(visit: Visit, address: str) -> None:
 
 def test_curves_page_draws_every_quantity(visit: Visit, address: str) -> None:
     visit.page.goto(f"{address}/curves")
-    visit.drawn("curve-", 6)
+    visit.drawn("curve-", 9)
     names = visit.page.evaluate(
         "document.querySelector('#curve-kl .js-plotly-plot')._fullData.map(t => t.name)"
     )
@@ -188,7 +212,7 @@ def test_a_vanished_folder_is_a_notice_until_it_is_back(
 def test_zoom_survives_a_growing_run(visit: Visit, serve, tmp_path: Path) -> None:
     folder = write_run(tmp_path, "bn_vae", "holes", count=60, epochs=3, status="running")
     visit.page.goto(f"{serve(tmp_path)}/curves")
-    visit.drawn("curve-", 6)
+    visit.drawn("curve-", 9)
     plot = "document.querySelector('#curve-kl .js-plotly-plot')"
     area = visit.page.locator("#curve-kl .nsewdrag").bounding_box()
     visit.page.mouse.move(area["x"] + 40, area["y"] + 30)

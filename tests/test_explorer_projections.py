@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from browsing import Visit
 from explorer_runs import sentences, write_run
@@ -118,7 +119,8 @@ def test_jobs_that_no_browser_asks_for_end(monkeypatch: pytest.MonkeyPatch) -> N
         ("?projection=pairs&by=pca&count=8&pairs=1+2", State(
             projection="pairs", by="pca", count=8, pairs="1 2"
         )),
-        ("?projection=tsne&drawn=x&by=y&count=3", State()),
+        ("?projection=ab&a=the+cat&b=a+dog", State(projection="ab", a="the cat", b="a dog")),
+        ("?projection=mds&drawn=x&by=y&count=3", State()),
     ],
 )  # fmt: skip
 def test_the_projection_stands_in_the_url(query: str, expected: State) -> None:
@@ -264,7 +266,8 @@ class Slow:
     """Layouts that wait to be let go: the first two dimensions of the points."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.open, self.closed, self.ends, self.starts = threading.Event(), threading.Event(), 0, []
+        self.open, self.closed = threading.Event(), threading.Event()
+        self.ends, self.starts, self.kinds = 0, [], []
         monkeypatch.setattr(Layouter, "layout", lambda _, *given: self.layout(*given))
         monkeypatch.setattr(Layouter, "close", lambda _: self.close())
 
@@ -272,8 +275,11 @@ class Slow:
         self.ends += 1
         self.closed.set()
 
-    def layout(self, points: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    def layout(
+        self, kind: str, points: np.ndarray, start: np.ndarray | None, _stopped: object
+    ) -> np.ndarray:
         self.starts.append(start)
+        self.kinds.append(kind)
         ends = self.ends
         while not self.open.wait(0.01):
             if self.ends > ends:
@@ -293,24 +299,24 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
 def test_layouts_start_at_the_last_dump_and_follow_the_nearest(slow: Slow, tmp_path: Path) -> None:
     write_run(tmp_path, "vae", "holes", count=40, epochs=3)
     made = Pictures(View(tmp_path))
-    umaps, run = made.umaps, made.view.listing.runs[0]
+    layouts, run = made.layouts["umap"], made.view.listing.runs[0]
     slow.open.set()
-    assert umaps.missing(run) == [3, 2, 1]
-    until(lambda: not umaps.ask("one", [run]))
-    assert slow.starts[0] is None and umaps.missing(run) == []
-    np.testing.assert_array_equal(slow.starts[2], umaps.known(run, 2))
+    assert layouts.missing(run) == [3, 2, 1]
+    until(lambda: not layouts.ask("one", [run]))
+    assert slow.starts[0] is None and layouts.missing(run) == []
+    np.testing.assert_array_equal(slow.starts[2], layouts.known(run, 2))
     figure, _ = projection_column.points_column(made, UMAP, run.id, "light")
     assert sum(len(t.x) for t in figure.data) == 40 and figure.layout.xaxis.range[1] > 1
 
 
 def test_layouts_of_a_copy_are_turned_onto_the_first_run(slow: Slow, turned: Pictures) -> None:
-    umaps, chosen = turned.umaps, turned.view.chosen(())
+    layouts, chosen = turned.layouts["umap"], turned.view.chosen(())
     slow.open.set()
-    until(lambda: not umaps.ask("one", chosen))
+    until(lambda: not layouts.ask("one", chosen))
     one, other = chosen
     here, there = turned.planes.common(one, other)
-    free = [umaps.known(r, 1) for r in chosen]
-    fixed = [umaps.turned(r, 1, chosen) for r in chosen]
+    free = [layouts.known(r, 1) for r in chosen]
+    fixed = [layouts.turned(r, 1, chosen) for r in chosen]
     np.testing.assert_array_equal(fixed[0], free[0])
     assert np.square(fixed[1][there] - fixed[0][here]).sum() <= (
         np.square(free[1][there] - free[0][here]).sum()
@@ -325,7 +331,7 @@ def test_a_dump_without_layout_says_why_and_the_others_are_made(slow: Slow, tmp_
         writer.commit(status="finished", epoch=2)
     made = Pictures(View(tmp_path))
     slow.open.set()
-    until(lambda: not made.umaps.ask("one", list(made.view.listing.runs)))
+    until(lambda: not made.layouts["umap"].ask("one", list(made.view.listing.runs)))
     figures = [
         projection_column.points_column(made, replace(UMAP, epoch=e), "tiny/ae/0", "light")[0]
         for e in (1, 2)
@@ -336,20 +342,88 @@ def test_a_dump_without_layout_says_why_and_the_others_are_made(slow: Slow, tmp_
 def test_boxes_tell_what_runs_waits_failed_or_was_cancelled(slow: Slow, tmp_path: Path) -> None:
     for spec in ("vae", "ae"):
         write_run(tmp_path, spec, "holes", count=30, epochs=1)
-    umaps = Pictures(View(tmp_path)).umaps
-    names = [run.id for run in umaps.view.listing.runs]
+    layouts = Pictures(View(tmp_path)).layouts["umap"]
+    names = [run.id for run in layouts.view.listing.runs]
     going = dict.fromkeys(names, False)
-    projection_jobs.ask(umaps, "one", going)
+    projection_jobs.ask(layouts, "one", going)
     until(lambda: len(slow.starts) == 1)
-    told = projection_jobs.ask(umaps, "one", going)
+    told = projection_jobs.ask(layouts, "one", going)
     assert sorted(p.state for p in told.values()) == ["running", "waiting"]
-    told = projection_jobs.ask(umaps, "one", dict.fromkeys(names, True))
+    told = projection_jobs.ask(layouts, "one", dict.fromkeys(names, True))
     assert {p.state for p in told.values()} == {"stopped"} and slow.closed.wait(20)
-    until(lambda: umaps.jobs.threads == 0)
+    until(lambda: layouts.bench.jobs.threads == 0)
     assert projection_jobs.shown(told[names[0]])[2] == projection_jobs.GO_ON
-    assert (
-        projection_jobs.shown(None)[3] and projection_jobs.ask(umaps, "one", {"gone": False}) == {}
+    gone = projection_jobs.ask(layouts, "one", {"gone": False})
+    assert projection_jobs.shown(None)[3] and gone == {}
+
+
+def test_whoever_turns_to_another_kind_of_layout_no_longer_waits_for_the_first(
+    slow: Slow, tmp_path: Path
+) -> None:
+    write_run(tmp_path, "vae", "holes", count=30, epochs=1)
+    made = Pictures(View(tmp_path)).layouts
+    runs = list(made["umap"].view.listing.runs)
+    made["umap"].ask("one", runs)
+    until(lambda: slow.kinds == ["umap"])
+    until(lambda: made["tsne"].ask("one", runs) and slow.kinds == ["umap", "tsne"])
+    assert slow.closed.is_set() and made["tsne"].ask("one", runs)[runs[0].id].words.startswith(
+        "t-SNE of epoch 1, 1 of 1"
     )
+    slow.open.set()
+    until(lambda: not made["tsne"].ask("one", runs))
+    assert made["umap"].missing(runs[0]) == [1]
+
+
+def letters(figure: go.Figure) -> go.Scatter:
+    return next(trace for trace in figure.data if trace.text == ("A", "B"))
+
+
+def test_two_texts_make_an_axis_on_which_a_and_b_lie_level(turned: Pictures) -> None:
+    view = turned.view
+    one, other = (by_spec(view, spec) for spec in "ab")
+    texts = one.items["text"]
+    state = State(projection="ab", a=texts[5], b=texts[9], runs=(one.id, other.id), limit=8)
+    mean = view.latents(one, 1).mean
+    apart = np.linalg.norm(mean[9] - mean[5])
+    for run in (one, other):
+        marks = letters(projection_column.map_figure(turned, state, run.id, "light"))
+        assert marks.x[1] - marks.x[0] == pytest.approx(apart, rel=1e-5)
+        assert marks.y[0] == pytest.approx(marks.y[1], abs=1e-5)
+        figure, words = projection_column.points_column(turned, state, run.id, "light")
+        assert letters(figure).x == pytest.approx(marks.x) and f"|B − A| = {apart:.2f}" in words
+    here, there = (turned.texts.axes(run, state) for run in (one, other))
+    rows = turned.planes.common(one, other)
+    np.testing.assert_allclose(
+        mean[rows[0]] @ here.matrix, view.points(other, 1)[rows[1]] @ there.matrix, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("kind", ["samples", "points", "collapsed"])
+def test_every_family_has_an_axis_of_texts(tmp_path: Path, kind: str) -> None:
+    write_run(tmp_path, "vae", kind, count=60, epochs=2)
+    made = Pictures(View(tmp_path))
+    for drawn in ("density", "centres", *(("gap",) if kind != "points" else ())):
+        state = State(projection="ab", drawn=drawn, epoch=1)
+        heat = projection_column.map_figure(made, state, "grammar/vae/0", "light")
+        assert heat.data[0].type == "heatmap" and letters(heat)
+    words = projection_column.points_column(made, state, "grammar/vae/0", "light")[1]
+    assert "are those of epoch 2 at every epoch" in words
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        ("the cat", "", "pick two sentences"),
+        ("not dumped", "nor this", "No checkpoint to encode"),
+        (*sentences(1) * 2, "the same code"),
+    ],
+)
+def test_a_run_without_an_axis_says_why(tmp_path: Path, a: str, b: str, words: str) -> None:
+    write_run(tmp_path, "vae", "holes", count=30, epochs=1)
+    made, state = Pictures(View(tmp_path)), State(projection="ab", a=a, b=b)
+    figure = projection_column.map_figure(made, state, "grammar/vae/0", "light")
+    assert words in note(figure)
+    assert projection_column.points_column(made, state, "grammar/vae/0", "light")[1] == ""
 
 
 def test_page_in_a_browser_projects_cancels_and_goes_on(
@@ -384,3 +458,49 @@ def test_page_in_a_browser_projects_cancels_and_goes_on(
         "document.querySelector(`[id*='\"pairs\"'] .js-plotly-plot`)._fullData.length == 2"
     )
     assert page.evaluate("window.webgl") == 0
+
+
+@pytest.mark.slow
+def test_sentences_typed_or_picked_in_a_browser_are_ends_of_an_axis(
+    visit: Visit, serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    write_run(tmp_path, "bn_vae(gamma=1.2)", "holes", label="BN-VAE", created="2026-01-01")
+    write_run(tmp_path, "vae", "collapsed", label="VAE", created="2026-01-02")
+    lettered = """([kind, n]) => [...document.querySelectorAll(`[id*='${kind}'] .js-plotly-plot`)]
+        .filter(plot => plot._fullData?.some(t => t.text?.[0] == "A" && t.text[1] == "B"))
+        .length == n"""
+    page, texts = visit.page, sentences(240)
+    page.goto(f"{serve(tmp_path)}/projections")
+    visit.drawn("projected-map", 2)
+    assert "a" not in visit.query() and page.locator("#sentence-a").count() == 0
+    page.get_by_text("A → B", exact=True).click()
+    for kind in ("projected-map", "projected-points"):
+        page.wait_for_function(lettered, arg=[kind, 2])
+    assert visit.query()["projection"] == ["ab"] and visit.query()["a"] == [texts[0]]
+    page.locator("#sentence-a").fill(texts[7])
+    page.wait_for_function(
+        "text => new URLSearchParams(location.search).get('a') == text", arg=texts[7]
+    )
+    page.locator("#sentence-b").fill(texts[30][:-1])
+    page.get_by_role("option", name=texts[30], exact=True).click()
+    page.wait_for_function(
+        "text => new URLSearchParams(location.search).get('b') == text", arg=texts[30]
+    )
+    page.wait_for_function(lettered, arg=["projected-map", 2])
+    page.locator("#sentence-b").fill("nobody dumped this")
+    page.get_by_text("No checkpoint to encode").nth(1).wait_for()
+    page.get_by_text("principal axes", exact=True).first.click()
+    page.get_by_text("Turned onto BN-VAE by 240 shared items").wait_for()
+    assert page.locator("#sentence-a").count() == 0
+
+
+def test_t_sne_of_a_run_is_laid_out_in_a_browser(
+    visit: Visit, serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    write_run(tmp_path, "vae", "holes", label="VAE", count=60, epochs=2)
+    page = visit.page
+    page.goto(f"{serve(tmp_path)}/projections?projection=tsne")
+    page.get_by_text("t-SNE keeps who is near whom").wait_for()
+    visit.drawn("projected-points", 1)
+    assert page.locator("[id*='projected-map']").count() == 0
+    page.locator("[id*='\"job\"']").wait_for(state="hidden")

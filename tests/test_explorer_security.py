@@ -1,9 +1,14 @@
 """What the explorer refuses, and what damaged or hostile runs cannot do."""
 
 import json
+import math
+import os
 import shutil
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -12,13 +17,16 @@ from browsing import Visit
 from explorer_runs import write_all, write_run
 from flask.testing import FlaskClient
 
-from apps.explorer import create_app
+from apps.explorer import create_app, runs
 from apps.explorer.address import notice, unread
 from apps.explorer.app import PAGES
 from apps.explorer.server import address_of
 from apps.explorer.state import State
 from apps.explorer.view import View
 from lab.errors import UserError
+from lab.runs.layout import read_jsonl, write_jsonl, write_tensors
+
+Value = TypeVar("Value")
 
 OWN = {"Host": "127.0.0.1:8050"}
 LAN = {"Host": "192.168.1.5:8050"}
@@ -220,6 +228,9 @@ def test_links_within_the_folder_are_fine(tmp_path: Path) -> None:
         {"dumped": [2, 1]}, {"dumped": ["1"]}, {"dumped": [-1]}, {"seed": "0"}, {"latent": 3},
         {"latent": {"family": "cauchy", "dimensions": 2}}, {"unit": {}}, {"epoch": "many"},
         {"created": 3}, {"error": {"a": 1}}, {"items": -1}, {"status": None},
+        {"items": 0}, {"items": 1}, {"unit": {"name": ALERT[:20], "per_epoch": 1}},
+        {"unit": {"name": "e" * 25, "per_epoch": 1}}, {"unit": {"name": "", "per_epoch": 1}},
+        {"unit": {"name": None, "per_epoch": 1}}, {"unit": {"name": "epoch", "per_epoch": 0}},
     ],
 )  # fmt: skip
 def test_a_description_that_makes_no_sense_is_a_notice(tmp_path: Path, wrong: dict) -> None:
@@ -229,6 +240,43 @@ def test_a_description_that_makes_no_sense_is_a_notice(tmp_path: Path, wrong: di
     assert [run.spec for run in view.listing.runs] == ["ae"]
     (line,) = view.listing.problems
     assert "grammar/vae/0/run.json" in line and repr(next(iter(wrong))) in line
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.jsonl", "items.parquet", "latents/x"])
+def test_what_could_be_waited_for_without_end_is_a_notice(tmp_path: Path, name: str) -> None:
+    write_run(tmp_path, "ae", "points", epochs=1)
+    path = write_run(tmp_path, epochs=1) / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    told = promptly(lambda: View(tmp_path))
+    assert [run.spec for run in told.listing.runs] == ["ae"]
+    (line,) = told.listing.problems
+    assert f"grammar/vae/0/{name}: " in line and "delete it" in line
+    assert len(promptly(lambda: runs.rows(told))) == 1
+
+
+def test_a_link_to_a_pipe_and_a_socket_are_notices(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    linked, bound = (write_run(root, seed=seed, epochs=1) for seed in (0, 1))
+    os.mkfifo(root / "pipe")
+    (linked / "extra").symlink_to(root / "pipe")
+    here = os.open(bound, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"/proc/self/fd/{here}/extra")  # its full path may be too long for a socket
+    os.close(here)
+    view = promptly(lambda: View(root))
+    assert view.listing.runs == ()
+    assert ["neither a file" in line for line in view.listing.problems] == [True, True]
+
+
+def promptly(work: Callable[[], Value]) -> Value:
+    """What `work` returns, in a thread of its own: it may never end."""
+    found: list[Value] = []
+    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    thread.start()
+    thread.join(timeout=10)
+    assert found, "waits without end"
+    return found[0]
 
 
 @pytest.mark.parametrize(
@@ -263,6 +311,13 @@ def test_any_query_string_is_a_state() -> None:
         unread(search)
 
 
+def spoil_dumps(folder: Path) -> None:
+    """Make every value of every dump of a run NaN."""
+    arrays = dict.fromkeys(("mean", "log_variance"), np.full((60, 8), np.nan, np.float32))
+    for path in (folder / "latents").iterdir():
+        write_tensors(path, arrays, {"family": "gaussian"})
+
+
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "latents": lambda f: cut(f / "latents" / "epoch-0002.safetensors"),
     "items": lambda f: cut(f / "items.parquet"),
@@ -278,6 +333,18 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "model": spoil_model,
     "description": lambda f: cut(f / "run.json"),
     "gone": shutil.rmtree,
+    "values": spoil_dumps,
+    "repeated rows": lambda f: pl.concat(
+        2 * [pl.read_parquet(f / "dimensions.parquet")]
+    ).write_parquet(f / "dimensions.parquet"),
+    "paths": lambda f: write_jsonl(
+        f / "interpolations.jsonl",
+        [{**r, "pair": [0, 10**6]} for r in read_jsonl(f / "interpolations.jsonl")],
+    ),
+    "infinite figures": lambda f: write_jsonl(
+        f / "metrics.jsonl",
+        [{**r, "kl": math.inf, "mi": math.nan} for r in read_jsonl(f / "metrics.jsonl")],
+    ),
 }
 
 

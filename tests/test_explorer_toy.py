@@ -61,9 +61,9 @@ def toy(tmp_path: Path) -> View:
     return View(tmp_path)
 
 
-def drawn(view: View, query: str = "", selection: Selection | None = None):
+def drawn(view: View, query: str = ""):
     run = view.listing.runs[0]
-    return panels.centres_column(view, State.parse(query), run.id, "light", selection)
+    return panels.picture(view, State.parse(query), run.id, "centres", "light")
 
 
 def test_play_steps_through_the_dumps_and_stops(visit: Visit, serve, tmp_path: Path) -> None:
@@ -141,20 +141,19 @@ def test_draws_keep_their_noise_while_the_posterior_moves(toy: View) -> None:
 
 def test_a_lasso_marks_the_draws_in_it_wherever_they_move(toy: View) -> None:
     run = toy.listing.runs[0]
-    corners = {"x": [0, 9, 9, 0], "y": [-9, -9, 9, 9]}
-    selection = Selection.parse({"run": run.id, "search": "?x=z1&y=z2&epoch=0", **corners})
+    corners = np.array([[0, 9, 9, 0], [-9, -9, 9, 9]], float)
+    selection = Selection(run.id, 0, ("z1", "z2"), *corners)
     items = np.flatnonzero(toy.points(run, 0)[:, 0] > 0)
     assert 0 < len(items) < ITEMS
     assert np.array_equal(selection.rows(toy)[1], items)
-    marked = drawn(toy, "?x=z1&y=z2", selection).data[-1]
+    marked = drawn(toy, f"?x=z1&y=z2&brush={selection}").data[-1]
     assert np.allclose(marked.x, toy.points(run, 5)[items, 0])
 
 
 def test_swapped_axes_turn_the_picture(toy: View) -> None:
     upright, lying = (drawn(toy, q).data[0].z for q in ("?x=z1&y=z2", "?x=z2&y=z1"))
     assert np.array_equal(upright, lying.T) and not np.array_equal(upright, lying)
-    same = drawn(toy, "?x=z1&y=z1")
-    assert same.data[0].type == "scatter" and "both" in same.layout.annotations[0].text
+    assert np.array_equal(drawn(toy, "?x=z1&y=z1").data[0].z, upright)
 
 
 def test_damaged_and_missing_fields_are_notes(toy: View) -> None:

@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from explorer_runs import write_all, write_run
+from explorer_runs import sentences, write_all, write_epoch, write_run
 
-from apps.explorer import panels
+from apps.explorer import colours, panels
 from apps.explorer.app import create_app
 from apps.explorer.cache import Cache
 from apps.explorer.guard import allowed
@@ -18,7 +19,11 @@ from apps.explorer.selection import Selection, inside
 from apps.explorer.server import serve
 from apps.explorer.state import State
 from apps.explorer.view import View
+from lab import views
 from lab.errors import UserError
+from lab.runs import RunWriter, open_run
+from lab.runs.layout import write_json, write_table
+from lab.runs.writer import items_table
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +118,7 @@ def test_files_that_vanish_under_a_listed_run_are_a_note(tmp_path: Path) -> None
     folder = write_run(tmp_path, epochs=2, count=20)
     view = View(tmp_path)
     shutil.rmtree(folder / "latents")
-    figure, *_ = panels.density_column(view, State(), view.listing.runs[0].id, "light")
+    figure = panels.picture(view, State(), view.listing.runs[0].id, "density", "light")
     assert "are gone" in figure.layout.annotations[0].text.replace("<br>", " ")
 
 
@@ -143,6 +148,68 @@ def test_densities_are_computed_once(view: View) -> None:
     assert view.density(run, 2, (0, 1), 4.0) is not first
 
 
+def test_a_run_that_fails_within_the_second_is_not_called_healthy(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, kind="consistent", epochs=1, count=60)
+    view = View(tmp_path)
+    before = view.at(view.listing.runs[0])
+    assert not before.info["error"]
+    rewrite(folder / "run.json", status="failed", error="KL became NaN")
+    view.refresh()
+    now = view.at(view.listing.runs[0])
+    assert now.info["updated"] == before.info["updated"]
+    assert views.verdict(now) == "Failed: KL became NaN"
+
+
+def test_items_written_anew_are_matched_and_coloured_anew(tmp_path: Path) -> None:
+    texts = [f"sentence {i}" for i in range(30)]
+    for spec in ("vae", "ae"):
+        write_run(tmp_path, spec, epochs=1, count=30, texts=texts)
+    view, state = View(tmp_path), State(colour="number")
+    first, second = (run_of(view, spec) for spec in ("vae", "ae"))
+    assert view.matching_rows(first, np.array([3]), second).tolist() == [3]
+    before = colours.groups(view, state, first, [first])[1]
+    folder = first.folder
+    write_table(
+        folder / "items.parquet",
+        items_table(30, texts[::-1], {"number": [i // 15 for i in range(30)]}, "valid"),
+    )
+    rewrite(folder / "run.json")
+    view.refresh()
+    first, second = (run_of(view, spec) for spec in ("vae", "ae"))
+    assert view.matching_rows(first, np.array([3]), second).tolist() == []
+    after = colours.groups(view, state, first, [first])[1]
+    assert before[:4].tolist() == [0, 1, 0, 1] and after[:4].tolist() == [0, 0, 0, 0]
+
+
+def rewrite(path: Path, **changes: object) -> None:
+    """Write a run's description again, some time later by the clock of the file system."""
+    write_json(path, {**json.loads(path.read_text()), **changes})
+    later = path.stat().st_mtime_ns + 10**6
+    os.utime(path, ns=(later, later))
+
+
+def test_a_folder_that_vanishes_while_it_is_walked_keeps_the_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path, epochs=1, count=20)
+    view = View(tmp_path)
+    revision, listing = view.listing.revision, view.listing
+    write_run(tmp_path, "ae", "points", epochs=1, count=20)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rglob", vanished)
+        assert view.refresh() == revision and view.listing is listing
+        patched.setattr(View, "_fingerprint", lambda _: ("new",))
+        view.refresh()
+        assert view.listing is listing
+    view.refresh()
+    assert len(view.listing.runs) == 2
+
+
+def vanished(path: Path, pattern: str) -> Iterator[Path]:
+    raise FileNotFoundError(path)
+    yield path
+
+
 def test_cache_forgets_the_least_recently_used() -> None:
     cache = Cache(3)
     for key in "abc":
@@ -160,19 +227,15 @@ def test_inside_a_triangle_matches_its_half_planes() -> None:
     assert np.array_equal(found, (x > 0) & (y > 0) & (x + y < 1))
 
 
-def outline(run_id: str, half: float = 9.0) -> dict:
-    return {
-        "run": run_id,
-        "search": "",
-        "x": [-half, half, half, -half],
-        "y": [-half, -half, half, half],
-    }
+def outline(run_id: str, left: float = -9.0) -> Selection:
+    return Selection(
+        run_id, 99, ("a1", "a2"), np.array([left, 9.0, 9, left]), np.array([-9.0, -9, 9, 9])
+    )
 
 
 def test_selection_marks_the_same_items_elsewhere(view: View) -> None:
     source, other = run_of(view, "bn_vae(gamma=1.2)"), run_of(view, "ae")
-    drawn = {**outline(source.id), "x": [0, 9, 9, 0]}
-    run, rows = Selection.parse(drawn).rows(view)
+    run, rows = outline(source.id, left=0).rows(view)
     assert run is source and 0 < len(rows) < len(source.items)
     assert np.array_equal(view.matching_rows(source, rows, other), rows)
     toy = next(r for r in view.listing.runs if r.corpus == "toy-4")
@@ -195,11 +258,45 @@ def test_items_in_another_order_are_matched_by_what_they_are(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "data",
-    [None, 3, {}, {"run": "r", "x": "abc", "y": [1], "search": ""}, {"run": 1, "x": [1], "y": [2]}],
-)
-def test_what_is_no_selection_is_none(data: object) -> None:
-    assert Selection.parse(data) is None
+    "words",
+    ["", "1,2|a1|a2|3|r", "1,2,3|a1|a2|3|r", "0,0,1,0,1,nan|a1|a2|3|r", "0,0,1,0,1,1|b|a2|3|r",
+     "0,0,1,0,1,1|a1|a2|x|r", "0,0,1,0,1,1|a1|a2|3", "1,1" + 99 * ",1,1" + "|a1|a2|3|r"],
+)  # fmt: skip
+def test_what_is_no_selection_is_none(words: str) -> None:
+    assert Selection.parse(words) is None
+
+
+def test_a_selection_survives_the_url_and_later_epochs(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "vae", "holes", epochs=2, planned=3, status="running")
+    view = View(tmp_path)
+    turn = np.linspace(0, 2 * np.pi, 300)
+    drawn = {"run": "grammar/vae/0", "x": 2 * np.cos(turn), "y": 2 * np.sin(turn)}
+    state = State(x="z2", y="z3", runs=("grammar/vae/0",))
+    words = str(Selection.drawn(view, state, drawn))
+    known = Selection.parse(words)
+    assert str(known) == words and known.epoch == 2 and len(known.x) == 48
+    rows = known.rows(view)[1]
+    with RunWriter(folder, dict(open_run(folder).info)) as writer:
+        write_epoch(writer, "holes", 3, 3, sentences(240))
+        writer.commit(status="finished", epoch=3)
+    view.refresh()
+    assert view.dumped_epoch(view.listing.runs[0], None) == 3
+    assert np.array_equal(known.rows(view)[1], rows) and 0 < len(rows) < 240
+
+
+def test_no_map_has_one_dimension_on_both_axes(tmp_path: Path) -> None:
+    write_run(tmp_path, "vae", "holes", width=1, epochs=1)
+    write_run(tmp_path, "ae", "points", width=3, epochs=1)
+    view = View(tmp_path)
+    note = panels.picture(view, State(), "grammar/vae/0", "density", "light")
+    words = note.layout.annotations[0].text.replace("<br>", " ")
+    assert words == "This run has one dimension; a map needs two."
+    run = run_of(view, "ae")
+    order = view.order(run).tolist()
+    assert view.dims(run, "a1", "a2") == (order[0], order[1])
+    assert view.dims(run, "a1", f"z{order[0] + 1}") == (order[0], order[1])
+    assert view.dims(run, f"z{order[2] + 1}", "a3") == (order[2], order[1])
+    assert view.dims(run, "z5", "z9")[0] == 2 and len({*view.dims(run, "z5", "z9")}) == 2
 
 
 def test_untrusted_names_and_texts_are_shown_as_text(tmp_path: Path) -> None:
@@ -216,7 +313,8 @@ def test_untrusted_names_and_texts_are_shown_as_text(tmp_path: Path) -> None:
     )
     view = View(tmp_path)
     run = view.listing.runs[0]
-    figure = panels.centres_column(view, State(), run.id, "light", Selection.parse(outline(run.id)))
+    state = State(brush=str(outline(run.id)))
+    figure = panels.picture(view, state, run.id, "centres", "light")
     drawn = figure.to_json()
     assert "<script" not in drawn and "<b>" not in drawn
     assert "&lt;script&gt;" in drawn

@@ -115,3 +115,38 @@ def test_map_from_samples_resembles_the_map_of_their_posteriors():
     found = metrics.aggregated_posterior_from_samples(samples, points=80)
     assert difference(exact, found) < 0.06
     assert mass(found) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [300, 5000, 60_000])
+def test_the_bandwidth_of_draws_of_the_prior_is_scotts(count):
+    draws = np.random.default_rng(0).normal(size=(count, 2))
+    assert metrics.kernel_bandwidth(draws) == pytest.approx(count ** (-1 / 6), rel=0.1)
+
+
+def test_the_bandwidth_follows_lines_and_clusters():
+    rng = np.random.default_rng(1)
+    along = rng.uniform(-5, 5, 1000)
+    line = np.stack([along, along], axis=1) + 0.01 * rng.normal(size=(1000, 2))
+    clusters = rng.choice([-3, 3], size=(1000, 2)) + 0.1 * rng.normal(size=(1000, 2))
+    for points in (line, clusters):
+        scott = points.std(axis=0) * 1000 ** (-1 / 6)
+        assert (metrics.kernel_bandwidth(points) < scott / 4).all()
+
+
+def test_the_bandwidth_moves_and_grows_with_its_points():
+    points = np.random.default_rng(2).normal(size=(500, 2)) * [1, 0.2]
+    width = metrics.kernel_bandwidth(points)
+    assert metrics.kernel_bandwidth(3 * points + 7) == pytest.approx(3 * width)
+    assert metrics.kernel_bandwidth(np.ones((9, 2)), 0.05).tolist() == [0.05, 0.05]
+    assert metrics.kernel_bandwidth(np.ones((1, 2))).tolist() == [0, 0]
+
+
+def test_a_kernel_adds_its_variance_to_that_of_the_samples():
+    width = np.array([0.5, 0.2])
+    *_, density = metrics.aggregated_posterior_from_samples(
+        np.zeros((1, 1, 2)), limit=3, points=61, bandwidth=width
+    )
+    _, _, one = metrics.aggregated_posterior(
+        np.zeros((1, 2)), 2 * np.log(width)[None], limit=3, points=61
+    )
+    assert np.abs(density - one).max() < 0.02 * one.max()

@@ -57,6 +57,14 @@ def test_kl_is_the_mean_of_both_directions_as_torch_has_them() -> None:
     np.testing.assert_allclose(distances(latents, 7, "kl"), expected, rtol=1e-10)
 
 
+def test_one_posterior_far_too_narrow_does_not_blur_the_others() -> None:
+    latents = gaussians(200)
+    latents.log_variance[150] = -28
+    away = distances(latents, 7, "kl")
+    expected = [r for r in np.argsort(away, kind="stable") if r != 7][:10]
+    assert away.mean() > 1e9 and nearest(away, 7, 10).tolist() == expected
+
+
 def test_wasserstein_is_that_of_gaussians_with_these_covariances() -> None:
     latents = gaussians(count=8, width=3)
     mean, cov = latents.mean, [np.diag(v) for v in np.exp(latents.log_variance)]

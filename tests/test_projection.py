@@ -1,9 +1,10 @@
-"""Projections: known axes, exact densities, alignment of turned runs, UMAP's process."""
+"""Projections: known axes, exact densities, alignment of turned runs, the process of layouts."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,6 +75,38 @@ def test_equal_means_have_axes_without_variance() -> None:
 def test_what_has_no_axes_says_so(mean: np.ndarray, words: str) -> None:
     with pytest.raises(UserError, match=words):
         projection.principal_axes(mean)
+
+
+def test_the_axis_of_two_codes_puts_them_level_and_as_far_apart_as_they_are() -> None:
+    mean = RANDOM.normal(size=(500, 6)) * [3, 2, 1, 1, 0.5, 0.1] @ rotation(6) + 0.7
+    found = projection.axes_between(mean, mean[[3, 8]])
+    np.testing.assert_allclose(found.matrix.T @ found.matrix, np.eye(2), atol=1e-12)
+    (ax, ay), (bx, by) = mean[[3, 8]] @ found.matrix
+    assert bx - ax == pytest.approx(np.linalg.norm(mean[8] - mean[3])) and ay == pytest.approx(by)
+
+
+def test_up_is_the_widest_axis_of_what_is_left() -> None:
+    turned, sigma = rotation(4), np.array([3.0, 2.0, 1.0, 0.5])
+    mean = (RANDOM.normal(size=(200_000, 4)) * sigma) @ turned.T
+    for along, up in ((0, 1), (2, 0)):
+        found = projection.axes_between(mean, np.stack([0 * turned[:, along], turned[:, along]]))
+        np.testing.assert_allclose(
+            np.abs(turned[:, [along, up]].T @ found.matrix), np.eye(2), atol=0.02
+        )
+        shares = sigma[[along, up]] ** 2 / np.square(sigma).sum()
+        np.testing.assert_allclose(found.share, shares, atol=0.003)
+
+
+def test_in_two_dimensions_or_without_variance_there_is_a_second_axis_too() -> None:
+    found = projection.axes_between(np.zeros((9, 2)), np.array([[0, 0], [3, 4]]))
+    np.testing.assert_allclose(found.matrix, [[0.6, 0.8], [0.8, -0.6]], atol=1e-12)
+    assert (found.share == 0).all()
+
+
+@pytest.mark.parametrize("end", [0.0, np.nan])
+def test_one_code_at_both_ends_has_no_axis(end: float) -> None:
+    with pytest.raises(UserError, match="the same code"):
+        projection.axes_between(RANDOM.normal(size=(9, 3)), np.full((2, 3), end))
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -166,7 +199,7 @@ def test_samples_and_codes_are_projected_before_they_are_smoothed(family: str) -
 def test_umap_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'latent-lab\[umap\]'"):
-        layouts.Layouter().layout(np.zeros((20, 3)))
+        layouts.Layouter().layout("umap", np.zeros((20, 3)))
 
 
 @pytest.mark.parametrize(
@@ -177,8 +210,9 @@ def test_points_without_neighbours_have_no_layout(
     monkeypatch: pytest.MonkeyPatch, points: np.ndarray, words: str
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    with pytest.raises(UserError, match=words):
-        layouts.Layouter().layout(points)
+    for kind in layouts.NAMES:
+        with pytest.raises(UserError, match=words):
+            layouts.Layouter().layout(kind, points)
 
 
 def dead(pid: int) -> bool:
@@ -212,19 +246,55 @@ def test_the_process_of_layouts_never_outlives_the_one_that_started_it() -> None
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not find_spec("umap"), reason="umap-learn is an extra")
-def test_layouts_keep_clusters_follow_a_start_and_close() -> None:
+@pytest.mark.parametrize("kind", layouts.NAMES)
+def test_layouts_keep_clusters_follow_a_start_and_close(kind: str) -> None:
+    if kind == "umap" and not find_spec("umap"):
+        pytest.skip("umap-learn is an extra")
     groups = np.repeat(np.arange(3), 30)
     points = RANDOM.normal(size=(90, 6)) + 8 * np.eye(6)[groups]
     layouter = layouts.Layouter()
-    first = layouter.layout(points)
+    first = layouter.layout(kind, points)
     process = layouter._process
     nearest = np.linalg.norm(first[:, None] - first, axis=2) + 9 * np.eye(90)
     assert (groups[nearest.argmin(axis=1)] == groups).all()
     assert np.linalg.norm(first, axis=1).max() == pytest.approx(1)
     np.testing.assert_allclose(first.mean(axis=0), 0, atol=1e-6)
-    follower = layouter.layout(points + 0.01, first)
+    follower = layouter.layout(kind, points + 0.01, first)
     assert projection.turn(follower, first)[1] < 0.2
     assert np.square(follower - first).sum(axis=1).mean() < 0.2
     layouter.close()
     assert process.returncode is not None and layouter._process is None
+
+
+@pytest.mark.slow
+def test_a_layout_that_is_closed_in_the_middle_ends_with_its_process() -> None:
+    layouter, said = layouts.Layouter(), []
+
+    def lay_out() -> None:
+        with pytest.raises(UserError) as raised:
+            layouter.layout("tsne", RANDOM.normal(size=(5_000, 8)))
+        said.append(str(raised.value))
+
+    process = layouter._started()
+    waiting = threading.Thread(target=lay_out)
+    waiting.start()
+    assert waiting.join(0.5) is None and waiting.is_alive()
+    layouter.close()
+    waiting.join(20)
+    assert process.returncode is not None and "try again" in said[0]
+
+
+def test_a_layout_stopped_before_its_process_began_is_not_made() -> None:
+    layouter = layouts.Layouter()
+    with pytest.raises(UserError, match="before it began"):
+        layouter.layout("tsne", RANDOM.normal(size=(40, 3)), None, lambda: True)
+    layouter.close()
+
+
+@pytest.mark.parametrize(("count", "width"), [(17, 1), (40, 2)])
+def test_few_codes_or_one_dimension_have_a_layout_too(count: int, width: int) -> None:
+    found = layouts.made("tsne", RANDOM.normal(size=(count, width)))
+    again = layouts.made("tsne", RANDOM.normal(size=(count, width)), found)
+    for layout in (found, again):
+        assert layout.shape == (count, 2)
+        assert np.linalg.norm(layout, axis=1).max() == pytest.approx(1, abs=1e-6)

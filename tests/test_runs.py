@@ -1,8 +1,11 @@
 """The run folder: what is written is read back, and whatever is damaged is named."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +19,10 @@ from lab import look, views
 from lab.errors import UserError
 from lab.metrics import to_sphere
 from lab.runs import Latents, RunWriter, list_runs, open_run, write_latents
-from lab.runs.figures import latent_figures
-from lab.runs.layout import latents_file, read_jsonl, run_file, write_jsonl
-from lab.runs.writer import items_table
+from lab.runs.figures import latent_figures, take
+from lab.runs.layout import latents_file, read_jsonl, run_file, write_jsonl, write_tensors
+from lab.runs.planes import read_plane
+from lab.runs.writer import dump_latents, items_table
 
 GAUSSIAN = Latents("gaussian", np.eye(6, 3, dtype="f4"), np.zeros((6, 3), "f4"))
 numbers = st.floats(-50, 50, width=32)
@@ -149,9 +153,143 @@ def test_epochs_that_were_not_dumped_are_named(tmp_path):
 
 def test_a_count_of_items_other_than_of_latents_is_named(tmp_path):
     folder = write_run(tmp_path / "r")
-    items_table(5).write_parquet(folder / "items.parquet")
-    with pytest.raises(UserError, match=r"6 latents, but items\.parquet lists 5"):
+    dump_latents(folder, 2, take(GAUSSIAN, np.arange(5)))
+    with pytest.raises(UserError, match=r"5 latents, but items\.parquet lists 6"):
         open_run(folder).latents()
+    items_table(5).write_parquet(folder / "items.parquet")
+    with pytest.raises(UserError, match=r"items\.parquet: 5 items, but run\.json lists 6"):
+        open_run(folder).latents()
+
+
+def spoiled(name: str, value: float, shape: tuple[int, ...] = (6, 3)) -> dict[str, np.ndarray]:
+    """One array of a dump whose item 4 holds a value that it should not."""
+    array = np.zeros(shape, "f4")
+    array[4] = value
+    return {name: array}
+
+
+MEAN, FLAT = {"mean": np.eye(6, 3, dtype="f4")}, {"log_variance": np.zeros((6, 3), "f4")}
+UNFIT = {
+    "NaN": ("gaussian", MEAN | spoiled("log_variance", np.nan), "log_variance of item 4 is not"),
+    "infinite": ("gaussian", FLAT | spoiled("mean", np.inf), "mean of item 4 is not finite"),
+    "infinite draws": (
+        "samples", MEAN | spoiled("samples", -np.inf, (6, 2, 3)), "samples of item 4 is not finite",
+    ),
+    "variance": ("gaussian", MEAN | spoiled("log_variance", 400), "or beyond ±300"),
+    "whole": ("point", {"mean": np.ones((6, 3), "i4")}, "(dump it as float32|'I32')"),
+    "no spread": ("gaussian", MEAN, "holds mean, which is no family 'gaussian'"),
+    "no draws": ("samples", MEAN, "holds mean, which is no family 'samples'"),
+    "no concentration": ("vmf", MEAN, "holds mean, which is no family 'vmf'"),
+    "too much": ("point", MEAN | FLAT, "holds log_variance, mean, which is no family 'point'"),
+    "unknown": ("cauchy", MEAN, "no family 'cauchy'"),
+    "nothing": ("gaussian", {}, "holds nothing"),
+    "shapes": (
+        "gaussian", MEAN | {"log_variance": np.zeros((6, 2), "f4")},
+        r"log_variance has shape \[6, 2\], not \[6, 3\]",
+    ),
+    "flat": ("point", {"mean": np.zeros(6, "f4")}, r"mean has shape \[6\]"),
+    "no draw": ("samples", MEAN | {"samples": np.zeros((6, 0, 3), "f4")}, "samples has shape"),
+    "alone": ("point", {"mean": np.zeros((1, 3), "f4")}, r"shape \[1, 3\], not \[2, 3\]"),
+    "family": ("point", MEAN, "of family 'point' in 3 dimensions, but run.json says 'gaussian'"),
+    "width": (
+        "gaussian", {name: a[:, :2] for name, a in (MEAN | FLAT).items()},
+        "in 2 dimensions, but run.json says 'gaussian' in 3",
+    ),
+    "directions": (
+        "vmf", MEAN | {"concentration": np.ones(6, "f4")}, "'vmf' in 3 dimensions, but run.json",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_dump_that_contradicts_itself_or_its_run_is_named(tmp_path, name):
+    family, arrays, complaint = UNFIT[name]
+    run = open_run(write_run(tmp_path / "r"))
+    path, latent = latents_file(run.folder, 1), run.info["latent"]
+    write_tensors(path, arrays, {"family": family})
+    if "run.json" not in complaint:
+        latent["family"] = family
+    for read in (lambda: run.latents(1), lambda: read_plane(path, (0, 1), latent)):
+        with pytest.raises(UserError, match=rf"epoch-0001\.safetensors: .*{complaint}"):
+            read()
+
+
+def test_directions_that_are_none_are_named(tmp_path):
+    write_latents(tmp_path / "r", mean=np.eye(6), concentration=np.ones(6))
+    arrays = {"mean": 2 * np.eye(6, dtype="f4"), "concentration": np.ones(6, "f4")}
+    write_tensors(latents_file(tmp_path / "r", 0), arrays, {"family": "vmf"})
+    with pytest.raises(UserError, match=r"epoch-0000.*unit length, not 2 as in item 0"):
+        open_run(tmp_path / "r").latents()
+
+
+def test_a_plane_is_checked_for_what_is_read_of_it_alone(tmp_path):
+    run = open_run(write_run(tmp_path / "r"))
+    arrays = MEAN | {"log_variance": np.full((6, 3), [0, 0, np.nan], "f4")}
+    write_tensors(latents_file(run.folder, 1), arrays, {"family": "gaussian"})
+    assert len(read_plane(latents_file(run.folder, 1), (0, 1))) == 6
+    with pytest.raises(UserError, match="log_variance of item 0"):
+        read_plane(latents_file(run.folder, 1), (0, 2))
+
+
+def test_an_epoch_of_another_width_is_refused_and_the_run_kept(tmp_path):
+    write_latents(tmp_path / "r", mean=np.eye(4, 2))
+    with pytest.raises(UserError, match=r"epoch 1 .* write them to another folder"):
+        write_latents(tmp_path / "r", mean=np.eye(4, 3), epoch=1)
+    assert open_run(tmp_path / "r").latents().dimensions == 2
+
+
+def test_a_run_says_when_it_was_made_and_goes_on_saying_so(tmp_path):
+    write_latents(tmp_path / "r", mean=np.eye(4, 2))
+    made = datetime.fromisoformat(open_run(tmp_path / "r").info["created"])
+    assert abs(datetime.now(UTC) - made) < timedelta(minutes=10)
+    with RunWriter(tmp_path / "r", open_run(tmp_path / "r").info | {"created": "then"}) as writer:
+        writer.commit()
+    write_latents(tmp_path / "r", mean=np.eye(4, 2), epoch=1)
+    assert open_run(tmp_path / "r").info["created"] == "then"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda table: pl.concat([table, table.head(1)]),
+        lambda table: table.tail(-1),
+        lambda table: table.with_columns(dimension=pl.col("dimension") + 1),
+        lambda table: table.with_columns(epoch=pl.lit(None, pl.Int64)),
+    ],
+)
+def test_a_table_without_each_dimension_once_is_named(tmp_path, spoil):
+    path = write_run(tmp_path / "r") / "dimensions.parquet"
+    spoil(pl.read_parquet(path)).write_parquet(path)
+    with pytest.raises(UserError, match=r"dimensions\.parquet: .* each of 3 dimensions once"):
+        open_run(tmp_path / "r").dimensions()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("pair", [0, 6]), ("pair", [0]), ("pair", [-1, 0]), ("texts", ["x"]), ("texts", []),
+        ("weights", [0.0, float("nan")]), ("weights", [0, 10**400]), ("weights", []),
+    ],
+)  # fmt: skip
+def test_a_stored_path_that_cannot_be_one_is_named(tmp_path, key, value):
+    path = write_run(tmp_path / "r") / "interpolations.jsonl"
+    first, *others = read_jsonl(path)
+    write_jsonl(path, [first, *({**record, key: value} for record in others)])
+    with pytest.raises(UserError, match=rf"interpolations\.jsonl line 2: '({key}|texts)' makes"):
+        open_run(tmp_path / "r").interpolations()
+
+
+def test_a_description_that_is_no_file_is_not_waited_for(tmp_path):
+    write_run(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    os.mkfifo(tmp_path / "b" / "run.json")
+    found = []
+    reader = threading.Thread(target=lambda: found.append(list_runs(tmp_path)), daemon=True)
+    reader.start()
+    reader.join(timeout=10)
+    ((runs, problems),) = found
+    assert [run.id for run in runs] == ["a"]
+    assert "b/run.json: not a file" in problems[0]
 
 
 @pytest.mark.parametrize("name", ["items", "dimensions"])

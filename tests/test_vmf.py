@@ -324,15 +324,6 @@ def test_density_is_the_marginal_of_the_uniform_sphere_within_the_unit_disc():
     assert density[radius > 1.3].max() < 0.01
 
 
-def test_density_of_more_items_than_draws_uses_some_of_them(monkeypatch):
-    monkeypatch.setattr(views, "DRAWS", 300)
-    latents = latents_of(1000, 3, 50.0, spread=False)
-    x, y, density = views.density(latents, (0, 1), limit=2.0, points=41)
-    assert density.sum() * (x[1] - x[0]) ** 2 == pytest.approx(1, abs=0.02)
-    row, column = np.unravel_index(density.argmax(), density.shape)
-    assert (x[column], y[row]) == pytest.approx((1.0, 0.0), abs=0.1)
-
-
 @pytest.fixture
 def run(tmp_path) -> Run:
     """Two dumps, collapsed and then spread, and a stored path between the first two items."""
@@ -367,8 +358,9 @@ def test_information_near_log_n_is_active_however_large_the_kl(tmp_path):
 
 def test_the_explorer_outlines_the_sphere_instead_of_a_gaussian_prior(tmp_path, run):
     view, state = View(tmp_path), State(prior=True)
-    density, *_ = panels.density_column(view, state, run.id, "light")
-    centres = panels.centres_column(view, state, run.id, "light", None)
+    density, centres = (
+        panels.picture(view, state, run.id, layer, "light") for layer in ("density", "centres")
+    )
     for figure in (density, centres):
         assert [shape.x1 for shape in figure.layout.shapes] == [1.0]
     assert density.data[0].zmax == 4 * DENSITY_LIMIT

@@ -1,7 +1,8 @@
 """Which runs are shown: those whose description makes sense and whose files lie in the folder."""
 
-import math
 import os
+import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from lab.runs import Run, list_runs
 from lab.views import QUANTITIES
 
 MOST_EPOCHS = 100_000
+LARGEST = 1e300  # beyond it a count or a figure no longer fits double precision
 COUNTS = {"au", "cu", "cu_samples"}
 _KEYS = {key for _, _, keys in QUANTITIES.values() for key in keys} | {"total_correlation"}
 FIGURES = _KEYS | {f"{key}_stderr" for key in _KEYS}
@@ -37,8 +39,7 @@ def objection(run: Run, root: Path) -> str | None:
     wrong = next((name for name, fits in RULES.items() if not fits(run.info)), None)
     if wrong:
         return f"{run.id}/run.json: its {wrong!r} makes no sense; mend it or delete the run"
-    path = link_out(run.folder, root)
-    return None if path is None else outside(path, root)
+    return stray(run.folder, root)
 
 
 def sensible(run: Run, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -48,7 +49,7 @@ def sensible(run: Run, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for record in records:
         for key in FIGURES & record.keys():
             value = record[key]
-            fits = value is None or type(value) in (int, float)
+            fits = value is None or type(value) is float or (type(value) is int and _finite(value))
             if not fits or (key in COUNTS and not _finite(value)):
                 raise UserError(
                     f"{run.id}/metrics.jsonl: {key!r} of epoch {record['epoch']} makes no sense; "
@@ -65,8 +66,10 @@ def outside(path: Path, root: Path) -> str:
     )
 
 
-def link_out(folder: Path, root: Path) -> Path | None:
-    """The first link at or below `folder` that leads out of `root`, also over other links."""
+def stray(folder: Path, root: Path) -> str | None:
+    """What is wrong with the first thing at or below `folder` that leads out of `root`, also over
+    other links, or whose reading need not end: neither a file nor a folder. None if all is well.
+    """
     home, to_do, seen = root.resolve(), [folder], set()
     while to_do:
         here = to_do.pop()
@@ -74,7 +77,12 @@ def link_out(folder: Path, root: Path) -> Path | None:
         for entry in [here, *_entries(here)]:
             target = Path(os.path.realpath(entry))  # Path.resolve fails on circles of links
             if not target.is_relative_to(home):
-                return entry
+                return outside(entry, root)
+            if _endless(target):
+                return (
+                    f"{entry.relative_to(root)}: the run is not shown, as this is neither a file "
+                    "nor a folder; delete it"
+                )
             if target not in seen and target.is_dir():
                 to_do.append(entry)
     return None
@@ -94,12 +102,21 @@ def _strays(root: Path, runs: set[Path]) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Links and folders in a folder."""
+    """What lies in a folder but plain files."""
     try:
         with os.scandir(folder) as entries:
-            return [Path(e) for e in entries if e.is_symlink() or e.is_dir(follow_symlinks=False)]
+            return [Path(e) for e in entries if not e.is_file(follow_symlinks=False)]
     except OSError:  # deleted meanwhile
         return []
+
+
+def _endless(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # deleted meanwhile
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _text(info: dict[str, Any], key: str) -> bool:
@@ -107,11 +124,11 @@ def _text(info: dict[str, Any], key: str) -> bool:
 
 
 def _finite(value: Any) -> bool:
-    return value is None or abs(value) < math.inf
+    return value is None or (type(value) in (int, float) and abs(value) < LARGEST)
 
 
-def _count(value: Any, most: int) -> bool:
-    return type(value) is int and 0 <= value <= most
+def _count(value: Any, most: int, least: int = 0) -> bool:
+    return type(value) is int and least <= value <= most
 
 
 def _latent(info: dict[str, Any]) -> bool:
@@ -123,9 +140,11 @@ def _latent(info: dict[str, Any]) -> bool:
 
 
 def _unit(info: dict[str, Any]) -> bool:
-    unit = info.get("unit", {"name": "", "per_epoch": 1})
-    steps = unit.get("per_epoch") if isinstance(unit, dict) else None
-    return type(steps) in (int, float) and 0 < steps < 1e12 and isinstance(unit.get("name"), str)
+    unit = info.get("unit", {"name": "epoch", "per_epoch": 1})
+    name, steps = (unit.get(k) if isinstance(unit, dict) else None for k in ("name", "per_epoch"))
+    # Titles of axes show the name as it is, and plotly reads some HTML.
+    named = isinstance(name, str) and re.fullmatch(r"[\w -]{1,24}", name)
+    return bool(named) and type(steps) in (int, float) and 0 < steps < 1e12
 
 
 def _dumped(info: dict[str, Any]) -> bool:
@@ -144,7 +163,7 @@ RULES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "seed": lambda info: _count(info.get("seed", 0), 2**63),
     "dumped": _dumped,
     "latent": _latent,
-    "items": lambda info: _count(info.get("items", 1), 10**12),
+    "items": lambda info: _count(info.get("items", 2), 10**12, 2 if info["dumped"] else 1),
     "epoch": lambda info: all(
         _count(info.get(key) or 0, 10**12) for key in ("epoch", "best_epoch", "epochs_planned")
     ),

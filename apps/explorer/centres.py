@@ -13,6 +13,7 @@ from apps.explorer.frames import frame, window
 from apps.explorer.selection import Selection
 from apps.explorer.state import State
 from apps.explorer.view import View
+from lab.errors import UserError
 from lab.rasters import in_view, raster
 from lab.runs import Run
 
@@ -42,9 +43,7 @@ def room(shown: Sequence[Column]) -> Room:
     return Room(GL_POINTS, SAMPLE, svg) if large <= GL_GRAPHS else Room(svg, svg, svg)
 
 
-def figure(
-    view: View, state: State, shown: Column, mode: str, selection: Selection | None
-) -> go.Figure:
+def figure(view: View, state: State, shown: Column, mode: str) -> go.Figure:
     """The centres of one column, the selected ones and the clicked one's posterior on top.
 
     Raises UserError where there is nothing to draw.
@@ -65,6 +64,7 @@ def figure(
         heats = [maps.centres_heat(*raster(plane, window(state)), framed)]
     # Texts of a sample of very many would be most of what travels; a click tells them.
     hover = seen <= GL_POINTS and len(rows) <= maps.HOVER_LIMIT
+    selection = Selection.parse(state.brush)
     marked = _marked(view, selection, run)
     posterior = item.traces(view, state, shown.run, epoch, dims, mode)
     return maps.centres_figure(
@@ -91,7 +91,7 @@ def _rows(
     if len(plane) <= space.all:
         return np.arange(len(plane)), len(plane)
     classes = (found.title, found.names)
-    key = ("sample", run.id, run.info.get("created"), len(plane), classes, space.sample)
+    key = ("sample", run.items_key, classes, space.sample)
     return view.remember(key, lambda: sample(groups, space.sample)), len(plane)
 
 
@@ -140,13 +140,16 @@ def _outline(
     selection: Selection | None, shown: Column, state: State
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The polygon, where it was drawn in this column's panel on the axes shown now."""
-    here = selection is not None and selection.run == shown.id
-    same_axes = here and (selection.state.x, selection.state.y) == (state.x, state.y)
+    here = selection is not None and selection.column == shown.id
+    same_axes = here and selection.axes == (state.x, state.y)
     return (selection.x, selection.y) if same_axes else None
 
 
 def _marked(view: View, selection: Selection | None, run: Run) -> np.ndarray | None:
     if selection is None:
         return None
-    source, rows = selection.rows(view)
-    return view.matching_rows(source, rows, run)
+    try:
+        source, rows = selection.rows(view)
+        return view.matching_rows(source, rows, run)
+    except UserError:  # the table says why
+        return None

@@ -60,7 +60,7 @@ def _controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
     )  # fmt: skip
     last = panels.last_epoch(chosen)
     epoch = dmc.Slider(
-        id="collapse-epoch", min=0, max=last, step=1, value=_epoch(state, last),
+        id="collapse-epoch", min=0, max=last, step=1, value=panels.epoch_of(state, last),
         **{k: v for k, v in look.items() if k != "w"},
     )  # fmt: skip
     return [
@@ -72,10 +72,6 @@ def _controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
 
 def _threshold(label: str, slider: Component, words: str) -> html.Label:
     return cards.control(label, html.Div([slider, html.Span(id=words)], className="threshold"))
-
-
-def _epoch(state: url.State, last: int) -> int:
-    return last if state.epoch is None else min(state.epoch, last)
 
 
 def _columns(view: View, chosen: Sequence[Run]) -> Component:
@@ -159,13 +155,7 @@ def register(app: Dash, view: View) -> None:
     )
     def show_epoch(search: str, _revision: str, known: int) -> Any:
         state = url.State.parse(search)
-        chosen = view.chosen(state.runs)
-        last = panels.last_epoch(chosen)
-        epoch = _epoch(state, last)
-        # While the reader drags, an answer to an earlier position must not pull the slider back.
-        handle = same if last == known else epoch
-        words, room = (panels.readout(chosen, e) for e in (epoch, last))
-        return last, handle, words, {"minWidth": f"{0.86 * len(room)}ch"}
+        return panels.slider(state, view.chosen(state.runs), known)
 
     @app.callback(
         Output("collapse-legend", "children"),

@@ -10,6 +10,8 @@ from apps.explorer import charts, text, theme
 from apps.explorer.charts import Curve
 from lab.collapse import KINDS, PARTS, Decomposition, Thresholds, Units, stacked, unit_kinds
 
+DECADES = 10.0 ** np.arange(-6, 9, 2)
+POWERS = ["10⁻⁴", "0.01", "1", "100", "10⁴", "10⁶", "10⁸"]  # plotly's own are below 12 pixels
 FLOOR = 1e-6  # variances below are drawn there; a logarithmic axis has no 0
 SYMBOLS = {
     "active": "circle",
@@ -53,8 +55,7 @@ def units_figure(
         mode, hovermode="closest", uirevision="units",
         xaxis={
             "title": {"text": "Var[μ], log", "font": {"size": 12}, "standoff": 4}, "type": "log",
-            "range": edges, "tickvals": 10.0 ** np.arange(-6, 9, 2),
-            "ticktext": ["≤ 10⁻⁶", "10⁻⁴", "0.01", "1", "100", "10⁴", "10⁶", "10⁸"],
+            "range": edges, "tickvals": DECADES, "ticktext": ["≤ 10⁻⁶", *POWERS],
         },
         yaxis={
             "title": {"text": "mean posterior variance", "font": {"size": 12}, "standoff": 4},
@@ -188,7 +189,9 @@ def counts_figure(curves: Sequence[Curve], title: str, conventional: float, mode
     lowest = max((c.x[0] for c in curves), default=FLOOR)
     highest = max((_last_change(c) for c in curves), default=1.0)
     ends = np.log10([lowest, max(3 * highest, 1.0)]).tolist()
-    figure.update_xaxes(type="log", range=ends, rangemode="normal", exponentformat="power", dtick=1)
+    figure.update_xaxes(
+        type="log", range=ends, rangemode="normal", tickvals=DECADES, ticktext=["10⁻⁶", *POWERS]
+    )
     most = max((c.y.max() for c in curves), default=1)
     whole = {"dtick": 1} if most < 6 else {"nticks": 5}
     figure.update_yaxes(title_text="units", range=(0, 1.12 * most), **whole)

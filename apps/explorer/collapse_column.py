@@ -1,9 +1,11 @@
 """What one run's column of the collapse page shows in a given state, without any callback."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
@@ -50,14 +52,15 @@ def shared(view: View, chosen: Sequence[Run]) -> Shared:
             positive = sum(part.clip(min=0) for part in found.parts.values())
             ends.setdefault(found.estimator, []).extend([negative.min(), positive.max()])
         if curves:
-            values = [v for c in curves for v in (c.values.min(), c.values.max())]
-            nats += [*values, views.information_ceiling(run)]
+            nats += [*(v for c in curves for v in c.values), views.information_ceiling(run)]
     parts = {estimator: _room(values) for estimator, values in ends.items()}
     return Shared(heat_limit(view, chosen), parts, _room(nats))
 
 
 def _room(values: Sequence[float]) -> tuple[float, float]:
-    low, high = min([0.0, *values]), max([0.1, *values])
+    """The ends of an axis for the finite ones of these values."""
+    finite = [v for v in values if math.isfinite(v)]
+    low, high = min([0.0, *finite]), max([0.1, *finite])
     margin = 0.1 * (high - low)
     return low - (margin if low < -0.02 * high else 0), high + margin
 
@@ -74,7 +77,8 @@ def heat_limit(view: View, chosen: Sequence[Run]) -> float:
             found = collapse.kl_heat(dimensions(view, run))
         except UserError:
             continue
-        largest += [] if found is None else [float(found[0][:, -1].max())]
+        last = np.empty(0) if found is None else found[0][:, -1]
+        largest += last[np.isfinite(last)].tolist()
     return max(largest)
 
 
@@ -127,8 +131,9 @@ def heat(view: View, run: Run, top: float, mode: str) -> Panel:
         return charts.note_figure(words, mode), ""
     kl, epochs, order = found
     last, per_epoch = kl[:, -1], _unit(run)[1]
+    largest = np.max(last, where=np.isfinite(last), initial=0)
     words = f"{(last > 0.01).sum()} of {len(last)} dimensions above 0.01 nats"
-    words += f"; the largest {last.max():.2f}{_of_moments(run)}."
+    words += f"; the largest {largest:.2f}{_of_moments(run)}{_unfit(kl)}."
     figure = charts.dimensions_figure(kl[order], epochs * per_epoch, order, top, mode)
     return figure.update_xaxes(title_text=_unit(run)[0]), words
 
@@ -137,7 +142,7 @@ def parts(view: View, run: Run, epoch: int, limits: Shared, mode: str) -> Panel:
     """The KL of one run as the sum of its parts over the epochs, as picture and words."""
     found = collapse.decomposition(view.at(run))
     if found is None:
-        words = NO_KL.get(family(run), "No KL is recorded with its mutual information.")
+        words = NO_KL.get(family(run), "No finite KL is recorded with its mutual information.")
         return charts.note_figure(words, mode), ""
     name, per_epoch = _unit(run)
     room = limits.parts.get(found.estimator, (0.0, 1.0))
@@ -146,7 +151,8 @@ def parts(view: View, run: Run, epoch: int, limits: Shared, mode: str) -> Panel:
     words = collapse_charts.sum_words(found, max(row, 0))
     if any(values[row] < 0 for values in found.parts.values()):
         words += "; below 0 is the error of an estimate"
-    notes = [found.estimator, UNDIVIDED.get(family(run), "")]
+    left_out = f"{found.left_out} without finite figures left out" if found.left_out else ""
+    notes = [found.estimator, UNDIVIDED.get(family(run), ""), left_out]
     words = "; ".join([words, *filter(None, notes)])
     return figure.update_xaxes(title_text=name), f"{words}."
 
@@ -194,6 +200,12 @@ def dimensions(view: View, run: Run) -> pl.DataFrame:
 def family(run: Run) -> str:
     """The family of a run's posteriors, "" before the first dump."""
     return run.info.get("latent", {}).get("family", "")
+
+
+def _unfit(kl: np.ndarray) -> str:
+    """How much of a heat map has no colour, in words."""
+    count = np.count_nonzero(~np.isfinite(kl))
+    return f"; {count} of {kl.size} values infinite or missing, drawn blank" if count else ""
 
 
 def _of_moments(run: Run) -> str:

@@ -34,7 +34,7 @@ def colour_column(state: State, chosen: Sequence[Run]) -> str:
 def shared_classes(view: View, column: str, chosen: Sequence[Run]) -> Classes | None:
     """Classes of a column over all runs that have it; None where the method colours the points."""
     having = [r for r in chosen if r.epochs and column != "method" and _has(r, column)]
-    key = ("classes", column, tuple(_items_of(r) for r in having))
+    key = ("classes", column, tuple(r.items_key for r in having))
     return (
         view.remember(key, lambda: classes(column, [r.items[column] for r in having]))
         if having
@@ -49,7 +49,7 @@ def groups(view: View, state: State, run: Run, chosen: Sequence[Run]) -> tuple[C
     if found is None or column not in run.items.columns:
         return single(look.colour(run.spec)), np.zeros(len(run.items), np.int16)
     edges = None if found.edges is None else found.edges.tobytes()
-    key = ("groups", _items_of(run), column, found.names, edges)
+    key = ("groups", run.items_key, column, found.names, edges)
     return found, view.remember(key, lambda: found.assign(run.items[column]).astype(np.int16))
 
 
@@ -85,7 +85,3 @@ def _has(run: Run, column: str) -> bool:
         return column in run.items.columns
     except UserError:
         return False
-
-
-def _items_of(run: Run) -> tuple[str, str, int]:
-    return run.id, str(run.info.get("created")), len(run.items)

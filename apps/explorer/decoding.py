@@ -15,7 +15,7 @@ from apps.explorer.view import View
 from lab.errors import UserError
 from lab.runs import Run
 
-MODELS_KEPT = 4
+MODELS_KEPT = 24  # twice the runs of a page; of the usual sizes 10 to 100 MB each
 TEXTS_KEPT = 20_000
 MOST_CODES, MOST_WORDS, MOST_SECONDS = 256, 60, 30.0
 CHUNK = 16  # codes decoded between two looks at the clock
@@ -76,7 +76,7 @@ def _said(model: Any, codes: np.ndarray, **options: Any) -> list[str]:
 
 
 def _key(run: Run) -> tuple[object, ...]:
-    return run.id, run.info.get("created"), run.info.get("updated")
+    return run.id, run.stamp
 
 
 _decoders: WeakKeyDictionary[View, Decoder] = WeakKeyDictionary()

@@ -17,11 +17,11 @@ from flask import Response, jsonify, request
 
 from apps.explorer import report
 from apps.explorer import state as url
-from apps.explorer.columns import column
 from apps.explorer.selection import Selection
 from apps.explorer.view import View
 from lab.errors import UserError
 from lab.runs import Run
+from lab.spreadsheets import guarded
 
 REPORT, PDF = "/_export/report", "/_export/pdf"
 NO_PDF = (
@@ -29,7 +29,6 @@ NO_PDF = (
     "Or draw the papers' figures with: latentlab figures"
 )
 DRAWN = {"bar", "contour", "heatmap", "histogram", "scatter", "scattergl"}
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula's beginning
 MOST_NUMBERS = 2**25  # of a selection, 128 MB
 _drawing = Lock()  # kaleido drives one browser
 
@@ -66,7 +65,7 @@ def selected_items(view: View, selection: Selection) -> tuple[Run, int, pl.DataF
     Raises UserError if the run is gone or they are too many for one file.
     """
     run, rows = selection.rows(view)
-    epoch = column(view, selection.run).epoch(view, selection.state)
+    epoch = view.dumped_epoch(run, selection.epoch)
     mean = view.latents(run, epoch).mean
     if len(rows) * mean.shape[1] > MOST_NUMBERS:
         raise UserError(f"{len(rows):,} items are too many for one file; select fewer.")
@@ -86,9 +85,8 @@ def as_parquet(run: Run, epoch: int, items: pl.DataFrame) -> bytes:
 def as_csv(items: pl.DataFrame) -> bytes:
     """The items; texts that a spreadsheet would take for formulas get an apostrophe before them."""
     texts = [c for c in items.columns if items[c].dtype == pl.String]
-    risky = {c: pl.col(c).str.slice(0, 1).is_in(FORMULA) for c in texts}
-    guarded = [pl.when(risky[c]).then("'" + pl.col(c)).otherwise(pl.col(c)).alias(c) for c in texts]
-    return items.with_columns(guarded).write_csv().encode()
+    safe = items.with_columns(pl.col(texts).map_elements(guarded, pl.String))
+    return safe.rename(guarded).write_csv().encode()
 
 
 def has_kaleido() -> bool:
@@ -115,9 +113,17 @@ def pdf(figure: Any) -> bytes:
         raise UserError("Only figures of these pages can be saved as PDF.")
     with _drawing:
         try:
-            return drawn.to_image("pdf", width=width, height=height)
+            return _printed(drawn, width, height)
         except Exception as error:  # kaleido and its browser each raise their own
             raise UserError(f"kaleido could not draw it: {str(error).splitlines()[0]}") from error
+
+
+def _printed(figure: go.Figure, width: float, height: float) -> bytes:
+    """What plotly's own export does, but for a library that it would fetch from another host."""
+    import kaleido
+
+    size = {"format": "pdf", "width": width, "height": height, "scale": 1}
+    return kaleido.calc_fig_sync(figure.to_dict(), opts=size, kopts={"mathjax": False})
 
 
 def register(app: Dash, view: View, pages: Mapping[str, ModuleType]) -> None:
@@ -148,11 +154,11 @@ def register(app: Dash, view: View, pages: Mapping[str, ModuleType]) -> None:
         Output("selection-note", "children"),
         Input("selection-csv", "n_clicks"),
         Input("selection-parquet", "n_clicks"),
-        State("selection", "data"),
+        State("view", "data"),
         prevent_initial_call=True,
     )
-    def save_selection(csv: int | None, parquet: int | None, drawn: Any) -> Any:
-        selection = Selection.parse(drawn)
+    def save_selection(csv: int | None, parquet: int | None, search: str) -> Any:
+        selection = Selection.parse(url.State.parse(search).brush)
         if selection is None or not (csv or parquet):
             raise PreventUpdate
         try:

@@ -12,8 +12,11 @@ from lab.runs import Run
 def frame(
     view: View, run: Run, state: State, mode: str, zoom: Window | None = None
 ) -> tuple[maps.Frame, tuple[int, int]]:
-    """The axes of a run's maps in this state, and the two dimensions they are."""
-    axes = [view.axis(run, name) for name in (state.x, state.y)]
+    """The axes of a run's maps in this state, and the two dimensions they are.
+
+    Raises UserError for a run of one dimension.
+    """
+    axes = view.axes(run, state.x, state.y)
     names = [f"{text.dimension(d)}, {text.rank(r)}" for d, r in axes]
     scale = views.density_scale(run)
     shared = maps.Frame(

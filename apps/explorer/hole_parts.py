@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import cards, charts, item, maps, panels, theme
-from apps.explorer.places import COMPARED, Places, Said, shortened, signed
+from apps.explorer import cards, charts, grounds, item, maps, panels, text, theme
+from apps.explorer.places import COMPARED, Places, Said, signed
 from apps.explorer.state import State
-from lab import holes, views
+from lab import holes
 from lab.errors import UserError
 from lab.runs import Latents, Run
 
@@ -37,11 +37,11 @@ def column(places: Places, state: State, run_id: str, mode: str) -> tuple[Any, .
 def _map(places: Places, state: State, run: Run, epoch: int, mode: str) -> go.Figure:
     shared, dims = panels.frame(places.view, run, state, mode)
     grid = places.view.density(run, epoch, dims, state.limit)
-    if state.ground == "gap":
-        gap = views.gap(places.view.latents(run, epoch), *grid)
-        figure = maps.gap_figure(*grid[:2], gap, shared)
-    else:
-        figure = maps.density_figure(*grid, shared)
+    gap = state.ground == "gap"
+    plane = grounds.plane(places.view, run, epoch, dims)
+    values, words = grounds.values(*plane, grid, gap)
+    figure = (maps.gap_figure if gap else maps.density_figure)(*grid[:2], values, shared)
+    grounds.noted(figure, words, mode)
     rings = _rings(places, run, epoch, dims, theme.TOKENS[mode]["muted"])
     posterior = item.traces(places.view, state, run, epoch, dims, mode)
     figure.add_traces([*rings, *posterior, *_cross(places, state, run, epoch, dims, mode)])
@@ -169,7 +169,7 @@ def _nearest(run: Run, latents: Latents, place: holes.Place) -> html.Table:
     columns = [place.distance, place.euclidean] if unit else [place.euclidean]
     rows = [
         [
-            html.Td(shortened(words, 110), className="words"),
+            html.Td(text.shortened(words, 110), className="words"),
             *(html.Td(signed(v, 2)) for v in values),
         ]
         for words, *values in zip(texts, *columns, strict=True)
@@ -225,4 +225,4 @@ def _side(name: str, side: Said) -> list[Component]:
     low, high = (signed(g, 0 if abs(g) >= 10 else 1) for g in side.gaps)
     value = f"{signed(side.fluency.value, 2)} ± {side.fluency.stderr:.2f}"
     gaps = html.Td([name, html.Br(), f"{low} to {high}"])
-    return [gaps, html.Td(value), _text(shortened(side.example))]
+    return [gaps, html.Td(value), _text(text.shortened(side.example, 80))]

@@ -54,7 +54,7 @@ def _controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
         cards.control("Prior", dmc.Switch(id="holes-prior", checked=state.prior, size="sm")),
         cards.control("Map", cards.segments("holes-ground", GROUNDS, state.ground)),
         cards.control("Other coordinates", cards.segments("holes-fill", FILLS, state.fill)),
-        cards.control("At", cards.select("holes-epoch", _epochs(chosen), epoch, 112)),
+        cards.control("At", cards.select("holes-epoch", _epochs(chosen), epoch, 128)),
     ]
 
 

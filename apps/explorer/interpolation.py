@@ -110,18 +110,20 @@ def _card(run: Run) -> Component:
     )
 
 
-def suggestions(view: View, state: url.State, typed: str) -> list[str]:
-    """Dumped sentences of the first run shown that hold what was typed."""
+def suggestions(
+    view: View, state: url.State, typed: str, longest: int = url.LONGEST_SENTENCE
+) -> list[str]:
+    """Dumped sentences of the first run shown that hold what was typed, none above the `longest`.
+
+    A suggestion is whole: it is looked up again by its text.
+    """
     for run in (r for r in view.chosen(state.runs) if r.epochs):
         try:
             texts = run.items["text"].unique(maintain_order=True)
         except UserError:
             continue
-        return (
-            texts.filter(texts.str.contains(typed.strip(), literal=True))
-            .head(SUGGESTIONS)
-            .to_list()
-        )
+        wanted = texts.str.contains(typed.strip(), literal=True)
+        return texts.filter(wanted & (texts.str.len_chars() <= longest)).head(SUGGESTIONS).to_list()
     return []
 
 

@@ -61,7 +61,7 @@ def clicked(view: View, state: State, name: str, point: Any) -> str:
     """Id of the item whose point in a column is nearest to a click (x, y); "" if none is near."""
     shown = column(view, name)
     run = shown.run
-    dims = view.axis(run, state.x)[0], view.axis(run, state.y)[0]
+    dims = view.dims(run, state.x, state.y)
     plane = view.plane_points(run, shown.epoch(view, state), dims)
     away = np.square(plane - np.asarray(point, plane.dtype)).sum(1)
     row = int(away.argmin())

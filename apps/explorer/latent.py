@@ -1,5 +1,6 @@
 """The page of latent spaces: densities, gaps and centres of runs and epochs side by side."""
 
+from dataclasses import replace
 from typing import Any
 
 from dash import (
@@ -43,7 +44,8 @@ def layout(view: View, state: url.State) -> Component:
             dcc.Store(id="latent-act"),
             html.Div(id="selected", className="selected"),
             html.Div(id="latent-item"),
-            dcc.Store(id="selection"),
+            dcc.Store(id="latent-brush"),
+            dcc.Store(id="latent-outline"),
         ],
         className="page",
     )
@@ -94,24 +96,14 @@ def _register_frame(app: Dash, view: View) -> None:
     def show_frame(search: str, _revision: str, known: int) -> Any:
         state = url.State.parse(search)
         chosen = view.chosen(state.runs)
-        last = panels.last_epoch(chosen)
-        epoch = last if state.epoch is None else min(state.epoch, last)
-        # While the reader drags, an answer to an earlier position must not pull the slider back.
-        handle = no_update if last == known else epoch
-        words, room = (panels.readout(chosen, e) for e in (epoch, last))
         legend = panels.legend(view, state, chosen)
-        return (
-            last,
-            handle,
-            words,
-            {"minWidth": f"{0.86 * len(room)}ch"},
-            latent_bar.dumps(chosen),
-            legend,
-        )
+        return *panels.slider(state, chosen, known), latent_bar.dumps(chosen), legend
 
-    @app.callback(Output("selected", "children"), Input("selection", "data"), State("view", "data"))
-    def show_selected(selection: Any, search: str) -> Any:
-        return panels.selected_table(view, url.State.parse(search), Selection.parse(selection))
+    @app.callback(
+        Output("selected", "children"), Input("latent-brush", "data"), State("view", "data")
+    )
+    def show_selected(_brush: str, search: str) -> Any:
+        return panels.selected_table(view, url.State.parse(search))
 
 
 def _register_columns(app: Dash, view: View) -> None:
@@ -126,28 +118,29 @@ def _register_columns(app: Dash, view: View) -> None:
         Input("view", "data"),
         Input("revision", "data"),
         Input("theme", "data"),
-        Input("selection", "data"),
         State({"type": "latent-drawn", "run": MATCH}, "id"),
         State({"type": "latent-drawn", "run": MATCH}, "data"),
     )
     def show_column(
-        search: str, _revision: str, mode: str, marked: Any, part: dict[str, str], drawn: str
+        search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any
     ) -> Any:
         name, layers = part["run"], [one["id"]["layer"] for one in ctx.outputs_list[0]]
         stamp = panels.stamp(view, name)
-        if ctx.triggered_id == "revision" and stamp == drawn:
+        known, under = drawn or (None, None)
+        if ctx.triggered_id == "revision" and stamp == known:
             raise PreventUpdate
-        state, selection = url.State.parse(search), Selection.parse(marked)
-        marks = bool(drawn) and ctx.triggered_id == "selection"
+        state = url.State.parse(search)
+        unmarked = f"{mode} {replace(state, brush='')}"
+        marks = (known, under) == (stamp, unmarked)  # nothing but the brush has changed
         figures = [
             no_update
             if marks and layer != "centres"
-            else panels.picture(view, state, name, layer, mode or "light", selection)
+            else panels.picture(view, state, name, layer, mode or "light")
             for layer in layers
         ]
         words = [no_update] * 3 if marks else panels.words(view, state, name)
         panels.look_ahead(view, ahead, state, name)
-        return figures, *words, stamp
+        return figures, *words, [stamp, unmarked]
 
     # By way of the browser, as only there it is known what the reader has set in the meantime.
     app.clientside_callback(
@@ -158,12 +151,16 @@ def _register_columns(app: Dash, view: View) -> None:
     )
     app.clientside_callback(
         ClientsideFunction("latent", "select"),
-        Output("selection", "data"),
+        Output("latent-outline", "data"),
         Input({"type": "latent", "run": ALL, "layer": "centres"}, "selectedData"),
         State({"type": "latent", "run": ALL, "layer": "centres"}, "id"),
-        State("selection", "data"),
-        State("view", "data"),
         prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("latent", "brush"),
+        Output("latent-brush", "data"),
+        Input("view", "data"),
+        State("latent-brush", "data"),
     )
 
 
@@ -197,6 +194,20 @@ def _register_item(app: Dash, view: View) -> None:
         except (UserError, TypeError, KeyError, ValueError) as error:
             raise PreventUpdate from error
         return {"item": found}
+
+    @app.callback(
+        Output("latent-found", "data", allow_duplicate=True),
+        Input("latent-outline", "data"),
+        State("view", "data"),
+        prevent_initial_call=True,
+    )
+    def draw_around(outline: Any, search: str) -> Any:
+        if not outline:
+            return {"brush": ""}
+        try:
+            return {"brush": str(Selection.drawn(view, url.State.parse(search), outline))}
+        except (UserError, TypeError, KeyError, ValueError) as error:
+            raise PreventUpdate from error
 
     @app.callback(Output("latent-item", "children"), Input("view", "data"))
     def show_item(search: str) -> Any:

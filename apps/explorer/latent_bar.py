@@ -20,7 +20,7 @@ def controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Compon
     axes = cards.axes(state, chosen)
     last = panels.last_epoch(chosen)
     slider = dmc.Slider(
-        id="epoch", min=0, max=last, value=last if state.epoch is None else min(state.epoch, last),
+        id="epoch", min=0, max=last, value=panels.epoch_of(state, last),
         step=1,
         size="sm", color="gray", updatemode="drag", label=None,
     )  # fmt: skip

@@ -101,7 +101,8 @@ def _map(
     )
     if state.drawn == "density":
         return maps.density_figure(*found, frame)
-    gap = views.gap(pictures.view.latents(run, epoch), *found)
+    latents = pictures.view.latents(run, epoch)
+    gap = views.gap(latents, *found, dims if matrix is None else matrix)
     return maps.gap_figure(*found[:2], gap, frame)
 
 

@@ -9,25 +9,35 @@ import dash_ag_grid as dag
 import numpy as np
 import plotly.graph_objects as go
 import polars as pl
-from dash import html
+from dash import html, no_update
 from dash.development.base_component import Component
 
-from apps.explorer import behind, cards, centres, charts, colours, exporting, item, maps
+from apps.explorer import (
+    behind,
+    cards,
+    centres,
+    charts,
+    colours,
+    exporting,
+    grounds,
+    item,
+    maps,
+    text,
+)
 from apps.explorer.ahead import Ahead
 from apps.explorer.columns import Column, column
 from apps.explorer.frames import frame, when, when_in, window
 from apps.explorer.selection import Selection
 from apps.explorer.state import State
 from apps.explorer.view import MANY, View
-from lab import look, views
+from lab import look, smoothing, views
 from lab.errors import UserError
 from lab.runs import Run
 
-__all__ = ["density_column", "frame", "map_of", "readout", "stamp", "when"]
+__all__ = ["frame", "map_of", "readout", "stamp", "when"]
 
 TABLE_ROWS = 2_000
 AHEAD = 12  # dumps that are made ready; of a million items each takes 16 MB
-LONGEST_CELL = 2_000  # characters
 
 
 def stamp(view: View, run_id: str) -> str:
@@ -71,7 +81,6 @@ def picture(
     name: str,
     layer: str,
     mode: str,
-    selection: Selection | None = None,
 ) -> go.Figure:
     """The figure of one layer of a column; a note that says why where there is none."""
     make = {"density": _density, "gap": _gap, "centres": centres.figure}[layer]
@@ -84,7 +93,7 @@ def picture(
         first = layer in state.show[:1] or layer not in state.show
         return charts.note_figure(str(error) if first else "", mode)
     try:
-        return make(view, state, shown, mode, selection)
+        return make(view, state, shown, mode)
     except (UserError, ValueError) as error:  # a dump may hold values that are not finite
         return charts.note_figure(str(error), mode)
 
@@ -129,26 +138,21 @@ def words(view: View, state: State, name: str) -> tuple[Any, ...]:
     )
 
 
-def density_column(view: View, state: State, name: str, mode: str) -> tuple[Any, ...]:
-    """Density figure, head, numbers and verdict of one column."""
-    return picture(view, state, name, "density", mode), *words(view, state, name)
-
-
-def _density(
-    view: View, state: State, shown: Column, mode: str, _selection: Selection | None
-) -> go.Figure:
+def _density(view: View, state: State, shown: Column, mode: str) -> go.Figure:
     framed, dims = frame(view, shown.run, state, mode, state.zoom)
     grid = _zoomed(view, state, shown, dims)
-    return _with_item(maps.density_figure(*grid, framed), view, state, shown, dims, mode)
+    figure = maps.density_figure(*grid, framed)
+    plane = grounds.plane(view, shown.run, shown.epoch(view, state), dims)
+    grounds.noted(figure, smoothing.words(*plane), mode)
+    return _with_item(figure, view, state, shown, dims, mode)
 
 
-def _gap(
-    view: View, state: State, shown: Column, mode: str, _selection: Selection | None
-) -> go.Figure:
+def _gap(view: View, state: State, shown: Column, mode: str) -> go.Figure:
     framed, dims = frame(view, shown.run, state, mode, state.zoom)
     grid = _zoomed(view, state, shown, dims)
-    ratio = views.gap(view.plane(shown.run, shown.epoch(view, state), dims), *grid)
-    figure = maps.gap_figure(*grid[:2], ratio, framed)
+    latents, axes = grounds.plane(view, shown.run, shown.epoch(view, state), dims)
+    figure = maps.gap_figure(*grid[:2], views.gap(latents, *grid, axes), framed)
+    grounds.noted(figure, smoothing.words(latents, axes), mode)
     return _with_item(figure, view, state, shown, dims, mode)
 
 
@@ -186,20 +190,31 @@ def readout(chosen: Sequence[Run], epoch: int) -> str:
     return ", ".join(times) if len(times) == 2 else f"dump {epoch} of {last}"
 
 
+def epoch_of(state: State, last: int) -> int:
+    """Where the epoch slider stands."""
+    return last if state.epoch is None else min(state.epoch, last)
+
+
+def slider(state: State, chosen: Sequence[Run], known: int) -> tuple[Any, ...]:
+    """The epoch slider's end and handle, its words, and the room that the longest of them take.
+
+    `known` is the end that it has: while the reader drags, an answer to an earlier position must
+    not pull the handle back.
+    """
+    last = last_epoch(chosen)
+    epoch = epoch_of(state, last)
+    words, room = (readout(chosen, e) for e in (epoch, last))
+    return last, no_update if last == known else epoch, words, {"minWidth": f"{0.86 * len(room)}ch"}
+
+
 def last_epoch(chosen: Sequence[Run]) -> int:
     """The last dump of any run; 0 without one."""
     return max((r.epochs[-1] for r in chosen if r.epochs), default=0)
 
 
-def centres_column(
-    view: View, state: State, name: str, mode: str, selection: Selection | None
-) -> go.Figure:
-    """Centres figure of one column, with the items of the selection on top."""
-    return picture(view, state, name, "centres", mode, selection)
-
-
-def selected_table(view: View, state: State, selection: Selection | None) -> Component:
+def selected_table(view: View, state: State) -> Component:
     """Texts and labels of the selected items, and how many of them each run shares."""
+    selection = Selection.parse(state.brush)
     if selection is None:
         return html.P(
             "Draw around points with the lasso to read them here and mark them in every run.",
@@ -244,5 +259,5 @@ def _column(key: str, values: pl.Series) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value that a table can hold; of a text at most the first 2,000 characters."""
-    return value if type(value) in (int, float, bool) else str(value)[:LONGEST_CELL]
+    """A value that a table can hold; of a long text its beginning."""
+    return value if type(value) in (int, float, bool) else text.shortened(str(value))

@@ -8,7 +8,7 @@ import numpy as np
 
 from apps.explorer import text
 from apps.explorer.paths import pairs
-from apps.explorer.places import Places, shortened, signed
+from apps.explorer.places import Places, signed
 from apps.explorer.state import State
 from apps.explorer.view import categories
 from lab import holes
@@ -70,7 +70,7 @@ def _fill(latents: Any, dims: tuple[int, int], at: tuple[float, float], how: str
 
 
 def _dimensions(places: Places, run: Run, state: State) -> tuple[int, int]:
-    first, second = (places.view.axis(run, axis)[0] for axis in (state.x, state.y))
+    first, second = places.view.dims(run, state.x, state.y)
     return first, second
 
 
@@ -82,7 +82,7 @@ def _words(run: Run, state: State, dims: tuple[int, int], near: Sequence[str], w
     return (
         f"A {a} and B {b} are points ({', '.join(names)}) of the map of {run.label}{filled}. "
         f"They exist in that run alone; the others go between its sentences nearest to them: "
-        f"A “{shortened(near[0])}”, B “{shortened(near[1])}”."
+        f"A “{text.shortened(near[0], 80)}”, B “{text.shortened(near[1], 80)}”."
     )
 
 
@@ -142,7 +142,7 @@ def _unknown(model: Any, wanted: Asked) -> tuple[str, ...]:
         if strange:
             listed = ", ".join(f"“{w}”" for w in dict.fromkeys(strange))
             share = f"{len(strange)} of {len(words)} words of {name}"
-            lines.append(f"Unknown to this run, {share}: {shortened(listed)}")
+            lines.append(f"Unknown to this run, {share}: {text.shortened(listed, 80)}")
     return tuple(lines)
 
 

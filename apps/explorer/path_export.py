@@ -13,6 +13,7 @@ from apps.explorer.path_parts import Study
 from apps.explorer.paths import Path
 from apps.explorer.state import State
 from lab.runs import Run
+from lab.spreadsheets import guarded
 
 COLUMNS = ("run", "method", "lambda", "text", "rouge_l_f1", "log_q", "log_p")
 FORMAT = "latent-lab interpolation study"
@@ -32,7 +33,7 @@ def _rows(run: Run, path: Path) -> Iterator[tuple[Any, ...]]:
     given = (_numbers(v) for v in (path.rouge, path.log_q, path.log_p))
     columns = ([None] * len(path.texts) if v is None else v for v in given)
     for weight, text, *measured in zip(_numbers(path.weights), path.texts, *columns, strict=True):
-        yield run.id, run.label, weight, text, *measured
+        yield *map(guarded, (run.id, run.label)), weight, guarded(text), *measured
 
 
 def as_json(found: Study, state: State) -> str:

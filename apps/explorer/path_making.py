@@ -34,8 +34,8 @@ class Paths:
         on = next((r for r in chosen if r.id == state.on), None)
         if on is None:
             return asked(self.places, state, chosen)
-        run = (on.id, on.info.get("created"), on.info.get("updated"))
-        key = (run, state.runs, state.a, state.b, state.pa, state.pb, state.fill, state.x, state.y)
+        shown = (state.runs, state.a, state.b, state.pa, state.pb, state.fill, state.x, state.y)
+        key = (on.id, on.stamp, shown)
         return self._asked.get(key, lambda: asked(self.places, state, chosen))
 
     def find(self, run: Run, wanted: Asked, state: State) -> Path:
@@ -44,10 +44,7 @@ class Paths:
         if stored is not None:
             return stored
         where = None if wanted.points is None else (wanted.points.run, wanted.points.z.tobytes())
-        key = (
-            run.id, run.info.get("created"), run.info.get("updated"), wanted.a, wanted.b, where,
-            state.path, state.steps,
-        )  # fmt: skip
+        key = (run.id, run.stamp, wanted.a, wanted.b, where, state.path, state.steps)
         return self._made.get(key, lambda: self._decode(run, wanted, state))
 
     def _stored(self, run: Run, wanted: Asked, state: State) -> Path | None:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import cards, charts, item, maps, panels, theme
+from apps.explorer import cards, charts, grounds, item, maps, panels, theme
 from apps.explorer.holes import FILLS
 from apps.explorer.path_ends import Asked, dump
 from apps.explorer.path_making import Paths
@@ -19,7 +19,7 @@ from apps.explorer.paths import Path
 from apps.explorer.places import signed
 from apps.explorer.state import State
 from apps.explorer.view import categories
-from lab import look, views
+from lab import look
 from lab.errors import UserError
 from lab.runs import Run
 
@@ -82,11 +82,11 @@ def _map(paths: Paths, state: State, run: Run, path: Path | str, mode: str) -> g
     known = isinstance(path, Path) and path.epoch is not None
     epoch = path.epoch if known else dump(paths.places, run)
     frame, dims = panels.frame(paths.view, run, state, mode)
-    x, y, values = paths.view.density(run, epoch, dims, state.limit)
-    if state.ground == "gap":
-        values = views.gap(paths.view.latents(run, epoch), x, y, values)
+    grid, gap = paths.view.density(run, epoch, dims, state.limit), state.ground == "gap"
+    values, words = grounds.values(*grounds.plane(paths.view, run, epoch, dims), grid, gap)
     drawn = _line(path, dims, theme.TOKENS[mode]["accent"]) if known else None
-    figure = maps.path_figure(x, y, values, drawn, frame, gap=state.ground == "gap")
+    figure = maps.path_figure(*grid[:2], values, drawn, frame, gap)
+    grounds.noted(figure, words, mode)
     figure.add_traces(item.traces(paths.view, state, run, epoch, dims, mode))
     if run.id == state.on and state.pa is not None and state.pb is None:
         figure.add_trace(item.cross(*state.pa, mode))  # until B is clicked too

@@ -79,7 +79,7 @@ class Places:
             return Code(z, f"Prior draw {state.draw}, all {len(z)} coordinates.")
         if state.at is None:
             return None
-        dims = tuple(self.view.axis(run, axis)[0] for axis in (state.x, state.y))
+        dims = self.view.dims(run, state.x, state.y)
         z, row = holes.fill(latents, dims, state.at, state.fill)
         here = ", ".join(f"{text.dimension(d)} = {signed(z[d], 2)}" for d in dict.fromkeys(dims))
         others = len(z) - len(set(dims))
@@ -108,8 +108,7 @@ class Places:
         return Said(holes.fluency(model, texts), texts[0], (float(gap.min()), float(gap.max())))
 
     def _language_model(self, run: Run) -> KneserNey:
-        key = (run.id, run.info.get("created"), len(run.items))
-        return self._models.get(key, lambda: holes.language_model(run.items["text"]))
+        return self._models.get(run.items_key, lambda: holes.language_model(run.items["text"]))
 
 
 def _sides(found: holes.Holes) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +121,7 @@ def _source(fill: str, sphere: bool, nearest: str) -> str:
         return "equal, as far as the sphere allows zeros" if sphere else "zero"
     drawn, near = "those of a prior draw", "those of the code nearest in these two"
     scaled = ", scaled to the sphere" * sphere
-    return drawn + scaled if fill == "prior" else f"{near}, “{shortened(nearest)}”{scaled}"
+    return drawn + scaled if fill == "prior" else f"{near}, “{text.shortened(nearest, 80)}”{scaled}"
 
 
 def _unknown() -> holes.Holes:
@@ -130,14 +129,9 @@ def _unknown() -> holes.Holes:
 
 
 def _key(run: Run, epoch: int) -> tuple[object, ...]:
-    return run.id, run.info.get("created"), run.info.get("updated"), epoch
+    return run.id, run.stamp, epoch
 
 
 def signed(value: float, decimals: int = 1) -> str:
     """A number with a true minus sign."""
     return f"{round(float(value), decimals) + 0.0:,.{decimals}f}".replace("-", "−")
-
-
-def shortened(words: str, longest: int = 80) -> str:
-    """The beginning of a text."""
-    return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"

@@ -6,54 +6,64 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from apps.explorer import cards, centres, charts, colours, item, maps, text
+from apps.explorer import cards, centres, charts, colours, item, maps, text, theme
 from apps.explorer.classes import sample
 from apps.explorer.columns import column, columns
 from apps.explorer.frames import when_in
-from apps.explorer.planes import FEWEST_SHARED, Plane, Planes
+from apps.explorer.layouts import Bench, Layouts
+from apps.explorer.planes import Planes
+from apps.explorer.projection_axis import Texts
+from apps.explorer.projection_basis import Basis, basis
 from apps.explorer.state import State
-from apps.explorer.umaps import Umaps
 from apps.explorer.view import GRID_POINTS, View
 from lab import views
 from lab.errors import UserError
+from lab.layouts import NAMES
 from lab.rasters import raster
 from lab.runs import Run
 
-UMAP_LIMIT = 1.08  # the farthest point lies at 1
+LAYOUT_LIMIT = 1.08  # the farthest point lies at 1
 LAYERS = 4  # times that each class is drawn, so that the last one doesn't hide the others
 
 
 class Pictures:
-    """The view with its planes and UMAP layouts."""
+    """The view with its planes, axes between texts, and layouts by kind."""
 
     def __init__(self, view: View) -> None:
         self.view, self.planes = view, Planes(view)
-        self.umaps = Umaps(view, self.planes)
+        self.texts, bench = Texts(self.planes), Bench()
+        self.layouts = {kind: Layouts(view, self.planes, kind, bench) for kind in NAMES}
+
+    def basis(self, run: Run, state: State, mode: str) -> Basis:
+        """The axes on which a run is drawn. UserError where it has none."""
+        return basis(self.planes, self.texts, run, state, mode)
 
 
 def map_figure(pictures: Pictures, state: State, name: str, mode: str) -> go.Figure:
-    """The density, the gap or the counted centres on the plane of the first principal axes."""
+    """The density, the gap or the counted centres on the plane of two axes."""
     try:
         view = pictures.view
         shown = column(view, name)
         run, epoch = shown.run, shown.epoch(view, state)
-        plane = pictures.planes.plane(run, view.chosen(state.runs))
-        figure = _map(pictures, run, epoch, plane, state, mode)
-        return figure.add_traces(item.turned(view, state, run, epoch, plane.matrix, mode))
+        axes = pictures.basis(run, state, mode)
+        figure = _map(pictures, run, epoch, axes, state, mode)
+        figure.add_traces(item.turned(view, state, run, epoch, axes.matrix, mode))
+        figure.add_traces(axes.on_top)
+        return figure.update_traces(_halo(mode), {"mode": "lines+markers+text"})
     except (UserError, ValueError) as error:
         return charts.note_figure(str(error), mode)
 
 
 def points_column(pictures: Pictures, state: State, name: str, mode: str) -> tuple[go.Figure, str]:
     """The points of one column, and what is to be known of its projection."""
-    umap = state.projection == "umap"
+    laid = state.projection in NAMES
     try:
         shown = column(pictures.view, name)
         epoch = shown.epoch(pictures.view, state)
-        return (_of_umap if umap else _of_plane)(pictures, shown.run, epoch, state, mode)
+        return (_laid_out if laid else _of_plane)(pictures, shown.run, epoch, state, mode)
     except (UserError, ValueError) as error:
         # On the plane the map above says why.
-        return charts.note_figure(str(error) if umap else "", mode), ""
+        return charts.note_figure(str(error) if laid else "", mode), ""
 
 
 def told(view: View, state: State, name: str) -> tuple[Any, Any]:
@@ -81,63 +91,53 @@ def square(state: State) -> tuple[float, float, float, float]:
     return -state.limit, state.limit, -state.limit, state.limit
 
 
+def _halo(mode: str) -> dict[str, Any]:
+    """Keeps letters legible on any density."""
+    ground = theme.TOKENS[mode]["background"]
+    return {"textfont": {"shadow": ", ".join([f"0 0 3px {ground}"] * 3)}}
+
+
 def _map(
-    pictures: Pictures, run: Run, epoch: int, plane: Plane, state: State, mode: str
+    pictures: Pictures, run: Run, epoch: int, axes: Basis, state: State, mode: str
 ) -> go.Figure:
-    frame = _frame(run, plane, state, mode)
+    frame = frame_of(run, axes.names, state, mode)
     if state.drawn == "centres":
-        points = pictures.view.points(run, epoch) @ plane.matrix
+        points = pictures.view.points(run, epoch) @ axes.matrix
         return maps.density_figure(*raster(points, square(state)), frame)
-    grid = pictures.planes.density(run, epoch, plane.matrix, state.limit, GRID_POINTS)
+    grid = pictures.planes.density(run, epoch, axes.matrix, state.limit, GRID_POINTS)
     if state.drawn == "density":
         return maps.density_figure(*grid, frame)
-    gap = views.gap(pictures.view.latents(run, epoch), *grid)
+    gap = views.gap(pictures.view.latents(run, epoch), *grid, axes.matrix)
     return maps.gap_figure(*grid[:2], gap, frame)
-
-
-def _frame(run: Run, plane: Plane, state: State, mode: str) -> maps.Frame:
-    name = "turned axis" if plane.onto and plane.shared >= FEWEST_SHARED else "principal axis"
-    names = [f"{name} {k + 1}, {share:.0%} of Var μ" for k, share in enumerate(plane.share)]
-    return frame_of(run, names, state, mode)
 
 
 def _of_plane(
     pictures: Pictures, run: Run, epoch: int, state: State, mode: str
 ) -> tuple[go.Figure, str]:
-    view = pictures.view
-    plane = pictures.planes.plane(run, view.chosen(state.runs))
-    points = view.points(run, epoch) @ plane.matrix
-    frame, rows = _frame(run, plane, state, mode), np.arange(len(points))
-    return _points_figure(view, state, run, rows, points, frame), _words(plane)
+    view, axes = pictures.view, pictures.basis(run, state, mode)
+    points = view.points(run, epoch) @ axes.matrix
+    frame, rows = frame_of(run, axes.names, state, mode), np.arange(len(points))
+    figure = _points_figure(view, state, run, rows, points, frame, axes.on_top)
+    return figure, axes.words
 
 
-def _words(plane: Plane) -> str:
-    held = f"The two axes hold {plane.share.sum():.0%} of the variance of the means."
-    if not plane.onto:
-        return f"{held} Other runs are turned onto these."
-    if plane.shared < FEWEST_SHARED:
-        return f"{held} No items in common with {plane.onto}: not turned onto it."
-    return (
-        f"{held} Turned onto {plane.onto} by {plane.shared:,} shared items; "
-        f"disparity {plane.disparity:.2f}."
-    )
-
-
-def _of_umap(
+def _laid_out(
     pictures: Pictures, run: Run, epoch: int, state: State, mode: str
 ) -> tuple[go.Figure, str]:
-    view, umaps = pictures.view, pictures.umaps
-    layout = umaps.turned(run, epoch, view.chosen(state.runs))
-    frame = maps.Frame("UMAP 1", "UMAP 2", UMAP_LIMIT, mode=mode)
-    figure = _points_figure(view, state, run, umaps.rows(run), layout, frame)
+    view, layouts = pictures.view, pictures.layouts[state.projection]
+    layout = layouts.turned(run, epoch, view.chosen(state.runs))
+    names = [f"{NAMES[layouts.kind]} {k}" for k in (1, 2)]
+    frame = maps.Frame(*names, LAYOUT_LIMIT, mode=mode)
+    figure = _points_figure(view, state, run, layouts.rows(run), layout, frame)
     figure.update_xaxes(showticklabels=False, ticks="")
     figure.update_yaxes(showticklabels=False, ticks="")
     return figure, ""
 
 
 def _points_figure(
-    view: View, state: State, run: Run, rows: np.ndarray, plane: np.ndarray, frame: maps.Frame
-) -> go.Figure:
+    view: View, state: State, run: Run, rows: np.ndarray, plane: np.ndarray, frame: maps.Frame,
+    on_top: Sequence[go.Scatter] = (),
+) -> go.Figure:  # fmt: skip
     """Points [M, 2] of the items in `rows`, coloured as on the page of latent spaces."""
     found, groups = colours.groups(view, state, run, view.chosen(state.runs))
     groups = groups[rows]
@@ -150,7 +150,8 @@ def _points_figure(
         for k, (name, colour) in enumerate(zip(found.names, found.colours, strict=True))
     ]
     note = f"{len(drawn):,} of {len(run.items):,} shown" if len(drawn) < len(run.items) else ""
-    figure = maps.centres_figure(layers, frame, len(drawn) > room.svg, note=note)
+    gl = len(drawn) > room.svg
+    figure = maps.centres_figure(layers, frame, gl, note=note, on_top=on_top)
     return figure.update_layout(dragmode="zoom")
 
 

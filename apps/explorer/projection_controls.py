@@ -6,11 +6,12 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import cards, colours, panels
+from apps.explorer import cards, colours, interpolation, panels
 from apps.explorer import state as url
+from lab.layouts import NAMES
 from lab.runs import Run
 
-KINDS = {"pca": "principal axes", "umap": "UMAP", "pairs": "pairs of dimensions"}
+KINDS = {"pca": "principal axes", "ab": "A → B", **NAMES, "pairs": "pairs of dimensions"}
 DRAWN = {"density": "aggregated posterior", "gap": "gap", "centres": "centres"}
 BASES = {"activity": "by activity", "index": "by index", "pca": "principal axes"}
 
@@ -39,6 +40,11 @@ def controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
             className="control epoch",
         ),
     ]
+
+
+def ends(state: url.State, chosen: Sequence[Run]) -> list[Component]:
+    """The boxes of the sentences A and B, where the projection leads from one to the other."""
+    return interpolation._ends(state, chosen) if state.projection == "ab" else []
 
 
 def epoch(state: url.State, last: int) -> int:

@@ -1,4 +1,4 @@
-"""The box of each run that shows how far its UMAP layouts are, and cancels or starts them."""
+"""The box of each run that shows how far its layouts are, and cancels or starts them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from apps.explorer import cards
 from apps.explorer.columns import Column
 from apps.explorer.jobs import Progress
-from apps.explorer.umaps import Umaps
+from apps.explorer.layouts import Layouts
 from lab.runs import Run
 
 CANCEL, GO_ON, AGAIN = "Cancel", "Go on", "Try again"
@@ -42,32 +42,33 @@ def shown(progress: Progress | None) -> tuple[float, str, str, bool]:
     return 100 * progress.share, progress.words, button, False
 
 
-def ask(umaps: Umaps, browser: str, stopped: Mapping[str, bool]) -> dict[str, Progress]:
+def ask(layouts: Layouts, browser: str, stopped: Mapping[str, bool]) -> dict[str, Progress]:
     """Where the layouts of columns stand, by name; of one that is gone or laid out nothing.
 
     Asking starts what is missing, unless the column is `stopped`.
     """
-    runs = {name: run for name in stopped if (run := _find(umaps, name)) is not None}
-    told = umaps.ask(browser, [run for name, run in runs.items() if not stopped[name]])
+    runs = {name: run for name in stopped if (run := _find(layouts, name)) is not None}
+    told = layouts.ask(browser, [run for name, run in runs.items() if not stopped[name]])
     going = {name: told[r.id] for name, r in runs.items() if r.id in told and not stopped[name]}
-    halted = {name: STOPPED for name, r in runs.items() if stopped[name] and umaps.missing(r)}
+    halted = {name: STOPPED for name, r in runs.items() if stopped[name] and layouts.missing(r)}
     return going | halted
 
 
-def _find(umaps: Umaps, name: str) -> Run | None:
-    named = umaps.view.named(name)
+def _find(layouts: Layouts, name: str) -> Run | None:
+    named = layouts.view.named(name)
     return named and named[0]
 
 
-def found(umaps: Umaps, names: Sequence[str]) -> list[str]:
+def found(layouts: Layouts, names: Sequence[str]) -> list[str]:
     """What changes when a column's picture may: which dumps are laid out, and turned onto which."""
-    runs = [_find(umaps, name) for name in names]
-    first = next((run.id for run in runs if run and umaps.last(run) is not None), "")
-    return [f"{first} {run and (run.epochs, umaps.missing(run))}" for run in runs]
+    runs = [_find(layouts, name) for name in names]
+    first = next((run.id for run in runs if run and layouts.last(run) is not None), "")
+    return [f"{layouts.kind} {first} {run and (run.epochs, layouts.missing(run))}" for run in runs]
 
 
-def register(app: Dash, umaps: Umaps) -> None:
-    """Polls the jobs while there are any, and the button of each run."""
+def register(app: Dash, every: Mapping[str, Layouts]) -> None:
+    """Polls the jobs while there are any, and the button of each run; layouts come by kind."""
+    some = next(iter(every.values()))
 
     @app.callback(
         Output({"type": "job-share", "run": ALL}, "value"),
@@ -90,8 +91,12 @@ def register(app: Dash, umaps: Umaps) -> None:
         pictured: list[dict[str, str]], known: list[str | None], browser: str,
     ) -> Any:  # fmt: skip
         names = [part["run"] for part in parts]
-        told = ask(umaps, browser, dict(zip(names, stopped, strict=True)) if kind == "umap" else {})
-        now = found(umaps, [part["run"] for part in pictured]) if names else known
+        layouts = every.get(kind, some)
+        # Asking for nothing ends what another projection began.
+        told = ask(
+            layouts, browser, dict(zip(names, stopped, strict=True)) if kind in every else {}
+        )
+        now = found(layouts, [part["run"] for part in pictured]) if names else known
         changed = [new if new != old else same for new, old in zip(now, known, strict=True)]
         busy = any(progress.state in ("waiting", "running") for progress in told.values())
         rows = [shown(told.get(name)) for name in names]
@@ -102,10 +107,12 @@ def register(app: Dash, umaps: Umaps) -> None:
         Input({"type": "job-button", "run": MATCH}, "n_clicks"),
         State({"type": "job-button", "run": MATCH}, "id"),
         State({"type": "job-button", "run": MATCH}, "children"),
+        State("projections-kind", "value"),
         prevent_initial_call=True,
     )
-    def press(_clicks: int, part: dict[str, str], words: str) -> bool:
-        run = _find(umaps, part["run"])
+    def press(_clicks: int, part: dict[str, str], words: str, kind: str) -> bool:
+        layouts = every.get(kind, some)
+        run = _find(layouts, part["run"])
         if words == AGAIN and run is not None:
-            umaps.retry(run)
+            layouts.retry(run)
         return words == CANCEL

@@ -1,10 +1,10 @@
-"""The page of projections: principal axes, UMAP, or a grid of pairs of dimensions, per run."""
+"""The page of projections: principal axes, the axis of two texts, layouts, pairs of dimensions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-import plotly.graph_objects as go
 from dash import MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
 from dash import no_update as same
 from dash.development.base_component import Component
@@ -12,22 +12,20 @@ from dash.exceptions import PreventUpdate
 
 from apps.explorer import (
     cards,
-    charts,
     colours,
     pairs,
     panels,
+    projection_cards,
     projection_column,
     projection_controls,
     projection_jobs,
-    projection_words,
-    theme,
 )
 from apps.explorer import state as url
-from apps.explorer.columns import Column, columns
-from apps.explorer.latent_card import MOST_IN_A_NARROW_ROW, MOST_IN_A_ROW
+from apps.explorer.columns import columns
 from apps.explorer.projection_column import Pictures
 from apps.explorer.redraw import redraw
-from apps.explorer.view import View, categories
+from apps.explorer.view import View
+from lab.layouts import NAMES
 from lab.runs import Run
 
 TITLE = "Projections"
@@ -39,8 +37,11 @@ def layout(view: View, state: url.State) -> Component:
     return html.Div(
         [
             html.Div(projection_controls.controls(state, chosen), className="toolbar"),
+            html.Div(
+                projection_controls.ends(state, chosen), id="projections-ends", className="toolbar"
+            ),
             html.Div(id="projections-legend"),
-            html.Div(_body(view, state), id="projections-columns"),
+            html.Div(projection_cards.body(view, state), id="projections-columns"),
             dcc.Store(id="projections-shown", data=_shown(view, state)),
             dcc.Store(id="projections-browser", data=uuid4().hex),
             dcc.Interval(id="projections-clock", interval=1_000, disabled=True),
@@ -55,70 +56,10 @@ def _shown(view: View, state: url.State) -> list[Any]:
     return [state.projection, [*size], [shown.id for shown in columns(view, state)]]
 
 
-def _body(view: View, state: url.State) -> Component:
-    together, chosen = columns(view, state), view.chosen(state.runs)
-    empty = cards.nothing(view, chosen)
-    if empty is not None:
-        return empty
-    if state.projection == "pairs":
-        size = pairs.cells(state, chosen)
-        return html.Div([_row(shown, *size) for shown in together], className="pair-rows")
-    umap = state.projection == "umap"
-    hint = html.P(projection_words.UMAP, className="hint") if umap else None
-    return html.Div([hint, _grid([_card(shown, umap) for shown in together])])
-
-
-def _grid(made: Sequence[Component]) -> Component:
-    """The columns, in rows of the same length as on the page of latent spaces."""
-    wide, narrow = (
-        -(-len(made) // -(-len(made) // most)) for most in (MOST_IN_A_ROW, MOST_IN_A_NARROW_ROW)
-    )
-    style = {"--wide": wide, "--narrow": narrow, "--rows": 5}
-    return html.Div(list(made), className="columns latent", style=style)
-
-
-def _card(shown: Column, umap: bool) -> Component:
-    title = f"Posterior {'draws' if categories(shown.run) else 'centres'}"
-    graph = cards.graph(cards.part("projected-points", shown), figure=_blank())
-    points = cards.panel(title, "umap" if umap else "projected_centres", graph)
-    picture = cards.graph(cards.part("projected-map", shown), figure=_blank())
-    above = cards.panel("On the principal axes", "projected", picture)
-    mapped = dcc.Store(id=cards.part("projected-mapped", shown))
-    return html.Article(
-        [
-            html.Header(html.Div(id=cards.part("projections-head", shown))),
-            html.Div(id=cards.part("projections-numbers", shown)),
-            projection_jobs.box(shown) if umap else html.Div([above, mapped]),
-            points,
-            html.P(id=cards.part("projected-words", shown), className="basis"),
-            dcc.Store(id=cards.part("projected-drawn", shown), data=""),
-            dcc.Store(id=cards.part("projected-found", shown)),
-        ]
-    )
-
-
-def _row(shown: Column, across: int, lines: int) -> Component:
-    part = cards.part("pairs", shown)
-    graph = dcc.Graph(id=part, config=theme.CONFIG, responsive=True, figure=_blank())
-    style = {"aspectRatio": pairs.shape(across, lines), "--across": across}
-    cells = html.Div(graph, style=style, className="cells")
-    head = [
-        html.Header(id=cards.part("projections-head", shown)),
-        html.Div(id=cards.part("projections-numbers", shown)),
-    ]
-    drawn = dcc.Store(id=cards.part("pairs-drawn", shown), data="")
-    return html.Article([html.Div(head), cards.panel("Across, up", "pairs", cells), drawn])
-
-
-def _blank() -> go.Figure:
-    """Nothing in either colour mode, until the first picture comes."""
-    return charts.note_figure("", "light")
-
-
 def legend(view: View, state: url.State, chosen: Sequence[Run]) -> Component:
     """The scale of the maps and the classes of the points, once for all."""
     scales, classes = [], []
-    if state.projection != "umap":
+    if state.projection not in NAMES:
         scales = [panels.gap_scale()] if state.drawn == "gap" else panels.scales(chosen)
     if state.projection != "pairs":
         classes = colours.legend(view, state, chosen)
@@ -132,7 +73,7 @@ def register(app: Dash, view: View) -> None:
     _register_heads(app, view)
     _register_planes(app, pictures)
     _register_pairs(app, pictures)
-    projection_jobs.register(app, pictures.umaps)
+    projection_jobs.register(app, pictures.layouts)
     _register_browser(app)
 
 
@@ -150,7 +91,17 @@ def _register_frame(app: Dash, view: View) -> None:
         now = _shown(view, state)
         if now[-1] and now == shown:
             raise PreventUpdate
-        return _body(view, state), now
+        return projection_cards.body(view, state), now
+
+    @app.callback(
+        Output("projections-ends", "children"),
+        Input("projections-kind", "value"),
+        State("view", "data"),
+        prevent_initial_call=True,
+    )
+    def show_ends(kind: str, search: str) -> Any:
+        state = replace(url.State.parse(search), projection=kind)
+        return projection_controls.ends(state, view.chosen(state.runs))
 
     @app.callback(
         Output("projections-legend", "children"),
@@ -162,7 +113,7 @@ def _register_frame(app: Dash, view: View) -> None:
         state = url.State.parse(search)
         kind = state.projection
         made = legend(view, state, view.chosen(state.runs))
-        return made, kind == "umap", kind == "pairs", kind != "pairs"
+        return made, kind in NAMES, kind == "pairs", kind != "pairs"
 
     @app.callback(
         Output("projections-epoch", "max"),

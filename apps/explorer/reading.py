@@ -48,7 +48,7 @@ def read_fields(run: Run, epoch: int) -> dict[str, np.ndarray]:
 def plane_of(run: Run, epoch: int, dims: tuple[int, int]) -> Latents:
     """Two dimensions of a dump, nothing else of it read. Raises UserError where it is damaged."""
     path = latents_file(run.folder, epoch)
-    found, items = read_plane(path, dims), run.info.get("items")
+    found, items = read_plane(path, dims, run.info.get("latent")), run.info.get("items")
     if len(found) != items:
         raise UserError(f"{path}: {len(found)} latents, but the run lists {items} items")
     return found

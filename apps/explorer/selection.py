@@ -6,37 +6,55 @@ from typing import Any
 import numpy as np
 
 from apps.explorer.columns import column
-from apps.explorer.state import State
+from apps.explorer.state import State, axis
 from apps.explorer.view import View
 from lab.runs import Run
 
-MOST_CORNERS = 2_000
+MOST_CORNERS = 48  # an outline stands in the URL
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A polygon in the panel of one column, with the state (axes, epoch) in which it was drawn."""
+    """A polygon in the panel of one column, at the epoch and on the axes it was drawn on."""
 
-    run: str
+    column: str
+    epoch: int
+    axes: tuple[str, str]
     x: np.ndarray
     y: np.ndarray
-    state: State
 
     @classmethod
-    def parse(cls, data: Any) -> "Selection | None":
-        """The selection that the browser sent; None for anything that isn't one."""
+    def parse(cls, words: str) -> "Selection | None":
+        """The selection of a URL, "x,y,x,y,x,y|a1|a2|3|run"; None for anything that isn't one."""
         try:
-            x, y = (np.array(data[k][:MOST_CORNERS], float) for k in ("x", "y"))
-            known = cls(str(data["run"]), x, y, State.parse(data["search"]))
-        except (TypeError, KeyError, ValueError, AttributeError):
+            corners, across, up, epoch, name = words.split("|", 4)
+            x, y = np.array(corners.split(","), float).reshape(-1, 2).T
+            known = cls(name, int(epoch), (axis(across), axis(up)), x, y)
+        except ValueError:
             return None
-        return known if x.ndim == 1 and x.shape == y.shape and len(x) > 2 else None
+        return known if 2 < len(x) <= MOST_CORNERS and np.isfinite([x, y]).all() else None
+
+    @classmethod
+    def drawn(cls, view: View, state: State, outline: Any) -> "Selection":
+        """What was drawn in a panel of a page in this state, with 48 corners at most.
+
+        Raises UserError, TypeError, KeyError or ValueError for what no browser of ours sends.
+        """
+        shown = column(view, str(outline["run"]))
+        x, y = (np.array(outline[k], float) for k in ("x", "y"))
+        kept = np.linspace(0, len(x) - 1, min(len(x), MOST_CORNERS)).astype(int)
+        return cls(shown.id, shown.epoch(view, state), (state.x, state.y), x[kept], y[kept])
+
+    def __str__(self) -> str:
+        corners = np.stack([self.x, self.y], 1).ravel()
+        parts = (",".join(f"{v:.4g}" for v in corners), *self.axes, self.epoch, self.column)
+        return "|".join(map(str, parts))
 
     def rows(self, view: View) -> tuple[Run, np.ndarray]:
         """The run in which it was drawn and the rows of its items inside the outline."""
-        source = column(view, self.run)
-        run, epoch = source.run, source.epoch(view, self.state)
-        dims = view.axis(run, self.state.x)[0], view.axis(run, self.state.y)[0]
+        run = column(view, self.column).run
+        epoch = view.dumped_epoch(run, self.epoch)
+        dims = view.dims(run, *self.axes)
         key = ("rows", view.key(run, epoch), dims, self.x.tobytes(), self.y.tobytes())
         return run, view.remember(key, lambda: self._inside(view.plane_points(run, epoch, dims)))
 

@@ -20,7 +20,7 @@ from dash import (
 )
 from dash.development.base_component import Component
 
-from apps.explorer import cards, neighbours, panels, sentence_column, sentence_panels
+from apps.explorer import cards, neighbours, panels, sentence_column, sentence_panels, text
 from apps.explorer import state as url
 from apps.explorer.interpolation import suggestions
 from apps.explorer.neighbours import Posteriors
@@ -198,7 +198,7 @@ def _register_toolbar(app: Dash, view: View) -> None:
         Output("sentence-item", "data"), Input("sentence-item", "value"), State("view", "data")
     )
     def suggest(typed: str, search: str) -> list[str]:
-        return suggestions(view, url.State.parse(search), typed or "")
+        return suggestions(view, url.State.parse(search), typed or "", text.LONGEST_TEXT)
 
     @app.callback(
         Output("sentence-found", "data"),

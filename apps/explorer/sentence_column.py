@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import cards, charts, neighbours, panels, sentence_panels
+from apps.explorer import cards, charts, neighbours, panels, sentence_panels, text
 from apps.explorer.neighbours import Dump, Posteriors
 from apps.explorer.state import State
 from apps.explorer.view import View
@@ -98,4 +98,7 @@ def item_words(view: View, state: State) -> Component | None:
     record = run.items[row].to_dicts()[0]
     known = [f"{k} {v}" for k, v in record.items() if k not in ("text", "split", "id")]
     words = " · ".join([f"{record['split']} item {record['id']}", *known])
-    return html.Div([html.P(record["text"]), html.Small(words)], className="shown")
+    return html.Div(
+        [html.P(text.shortened(record["text"])), html.Small(words)],
+        className="shown",
+    )

@@ -239,7 +239,12 @@ def _go(run: Run, row: int, place: str) -> Component:
     """A dumped sentence that opens when clicked."""
     words, item = run.items["text"][row], str(run.items["id"][row])
     part: dict[str, Any] = {"type": "sentence-go", "run": run.id, "place": place, "item": item}
-    return html.Button(html.Span(words), id=part, className="go", title=words[:400])
+    return html.Button(
+        html.Span(text.shortened(words)),
+        id=part,
+        className="go",
+        title=words[:400],
+    )
 
 
 def _texts(run: Run, rows: np.ndarray) -> list[str]:

@@ -22,7 +22,7 @@ def serve(
     """
     from waitress.server import create_server
 
-    from apps.explorer.app import create_app
+    from apps.explorer.app import LARGEST_REQUEST, create_app
 
     if not Path(root).is_dir():
         raise UserError(f"{root}: no such folder; train something into it or name another")
@@ -30,7 +30,9 @@ def serve(
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     token = None if host in LOOPBACK else secrets.token_urlsafe(24)
     app = create_app(root, host, token)
-    server = create_server(app.server, sockets=[bound], threads=8, ident=None)
+    server = create_server(
+        app.server, sockets=[bound], threads=8, ident=None, max_request_body_size=LARGEST_REQUEST
+    )
     address = address_of(host, port, token)
     print(f"The explorer shows {root} at {address}  (Ctrl-C ends it)", flush=True)
     if open_browser:

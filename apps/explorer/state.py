@@ -16,11 +16,12 @@ LAYERS = ("density", "gap", "centres")  # from top to bottom of a column
 SHOWN = ("density", "centres")
 NEIGHBOURS = (5, 10, 20, 50)
 FEWEST_STEPS, MOST_STEPS = 5, 31
-PROJECTIONS = ("pca", "umap", "pairs")
+PROJECTIONS = ("pca", "ab", "umap", "tsne", "pairs")
 DRAWN = ("density", "gap", "centres")
 BASES = ("activity", "index", "pca")
 PAIR_COUNTS = (2, 4, 8, 16)
 LONGEST_PAIRS = 160  # characters of chosen pairs that are read
+LONGEST_BRUSH = 4_000  # characters of an outline and the name of its run
 LONGEST_SENTENCE = 400  # characters of a typed sentence that are read
 _COORDINATES = re.compile(r"(-?\d{1,3}(?:\.\d{1,9})?),(-?\d{1,3}(?:\.\d{1,9})?)", re.ASCII)
 _BOUND = re.compile(r"-?\d{1,3}(\.\d{1,9})?", re.ASCII)
@@ -34,14 +35,15 @@ class State:
 
     `behind` is one of BACKDROPS, None where the runs decide; `category` None means their mean.
     `runs` are ids, each followed by "@3" where its column stays at epoch 3; `show` some of LAYERS,
-    `zoom` the part of the maps looked at: x from, to, y from, to.
+    `zoom` the part of the maps looked at: x from, to, y from, to; `brush` what is drawn around.
     `table` is a printed table, of which `hide` names columns of ours that are not shown.
     `near` is the distance of the `k` neighbours of an `item`; they are compared `against` the dump
     "before", the "first" one, "e3" (of epoch 3) or "r" and the id of another run.
     The place looked at is `at` two coordinates, the others filled as `fill` says, or prior `draw`.
     Of a `projection` is `drawn` one of DRAWN; `count` pairs of dimensions, or those in `pairs`
     ("1 2, 3 4"), are numbered as one of BASES says.
-    A `path` of `steps` leads from sentence `a` to `b`, or from `pa` to `pb` on the map of run `on`.
+    The projection "ab" and a `path` of `steps` lead from sentence `a` to `b`, a path also from `pa`
+    to `pb` on the map of run `on`.
     """
 
     runs: tuple[str, ...] = ()
@@ -76,6 +78,7 @@ class State:
     pairs: str = ""
     show: tuple[str, ...] = SHOWN
     zoom: tuple[float, float, float, float] | None = None
+    brush: str = ""
     path: str = PATHS[0]
     steps: int = 11
     on: str = ""
@@ -94,8 +97,8 @@ class State:
         wide = _positive(first("wide"), cls.wide)
         return cls(
             runs=tuple(dict.fromkeys(query.get("run", []))),
-            x=_axis(first("x"), cls.x),
-            y=_axis(first("y"), cls.y),
+            x=axis(first("x"), cls.x),
+            y=axis(first("y"), cls.y),
             epoch=_whole(first("epoch")),
             colour=first("colour") or None,
             limit=next((v for v in LIMITS if f"{v:g}" == first("limit")), cls.limit),
@@ -125,6 +128,7 @@ class State:
             pairs=first("pairs")[:LONGEST_PAIRS],
             show=_layers(query.get("show", [])),
             zoom=_window(first("zoom")),
+            brush=first("brush")[:LONGEST_BRUSH],
             path=next((p for p in PATHS if p == first("path")), cls.path),
             steps=_between(_whole(first("steps")), FEWEST_STEPS, MOST_STEPS, cls.steps),
             on=first("on"),
@@ -177,5 +181,10 @@ def _against(text: str) -> str:
     return text if text == "first" or epoch or text[:1] == "r" else State.against
 
 
-def _axis(text: str, default: str) -> str:
-    return text if text[:1] in {"a", "z"} and _number(text[1:]) and int(text[1:]) else default
+def axis(text: str, default: str | None = None) -> str:
+    """The name of an axis, "a1" or "z5"; the default for another text, ValueError without one."""
+    if text[:1] in {"a", "z"} and _number(text[1:]) and int(text[1:]):
+        return text
+    if default is None:
+        raise ValueError(f"{text} is no axis")
+    return default

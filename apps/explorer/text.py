@@ -4,7 +4,7 @@ import html
 import textwrap
 from functools import lru_cache
 
-LONGEST_HOVER = 300
+LONGEST_HOVER, LONGEST_TEXT = 300, 2_000  # characters
 
 CAPTIONS = {
     "density": (
@@ -12,15 +12,20 @@ CAPTIONS = {
         "q(z) = 1/N Σₙ q(z | xₙ), summed in closed form over the dumped items (binned beyond "
         "20,000 of them, within "
         "1 %), on two dimensions. Limits 0 to 0.25 in every panel and at every epoch; N(0, I) "
-        "peaks at 0.159. On a sphere (von Mises-Fisher) draws are smoothed, the upper limit is "
-        "0.25 (D − 2), at least 1, and the circle of radius 1 is the sphere's outline.",
+        "peaks at 0.159. Samples and deterministic codes have no closed form: a Gaussian kernel "
+        "smooths them, its bandwidth stands in the corner. On a sphere (von Mises-Fisher) the sum "
+        "is exact, the upper limit 0.25 (D − 2), at least 1, and the circle of radius 1 the "
+        "sphere's outline.",
         "A collapsed model shows the prior itself: one round bump of radius 1. Holes are pale "
         "areas within the prior "
         "circles. A model that is active and consistent shows the round bump too, while its "
         "centres below are spread. On a sphere the prior is uniform: a ring in two dimensions, a "
         "disc in three or four, in more of them a bump about 1/√D wide.",
         "It cannot show holes that only exist in more than two dimensions: two-dimensional "
-        "marginals may hide them.",
+        "marginals may hide them. Nor, of samples and codes, anything narrower than the kernel; a "
+        "deterministic code has no density, the picture counts codes. On a sphere κ counts as at "
+        "most about 60 √D on the whole map, more when zoomed in, and of many items some 3,000 are "
+        "summed.",
     ),
     "centres": (
         "Posterior centres",
@@ -87,6 +92,30 @@ CAPTIONS = {
         "Lower is better; where it stops falling, training does.",
         "Two models of equal ELBO may differ wholly in how much they use z.",
     ),
+    "hole_mass": (
+        "Prior mass in holes",
+        "Share of prior draws at which the mixture of one half of the items is below a tenth of "
+        "p(z), in all dimensions, less the share of fresh draws of the other half: what is left "
+        "when the holes between so few sentences are taken away. Band: ± one standard error.",
+        "0: the aggregated posterior covers the prior, as in a collapsed model. 1: whatever is "
+        "drawn from the prior, no sentence was encoded near it.",
+        "Below 0 is noise, or codes more spread than the prior. Implicit posteriors are read by "
+        "their moments; deterministic codes and directions have none.",
+    ),
+    "aggregated_kl": (
+        "KL(aggregated ‖ prior)",
+        "KL(q(z) ‖ p(z)) = KL − mutual information, in nats: what the KL is spent on besides "
+        "information.",
+        "0 where the aggregated posterior is the prior: sampling from the prior is then safe.",
+        "Where the mutual information is at its ceiling log N, this is too large by what the "
+        "ceiling cuts off.",
+    ),
+    "reconstruction": (
+        "Reconstruction",
+        "−E log p(x | z) under q(z | x) per sentence, in nats.",
+        "What it falls by is paid for in KL. A collapsed model reconstructs as its decoder alone.",
+        "It says nothing about what is generated from the prior.",
+    ),
     "kl_dimensions": (
         "KL per dimension",
         "E KL(q(zᵢ | x) ‖ p(zᵢ)) in nats at each dump; dimensions sorted by their KL at the last "
@@ -118,7 +147,8 @@ CAPTIONS = {
         "sentence, but not the prior (Bonheme and Grzes 2023 for the first three).",
         "Averages hide which sentences use a mixed unit. Implicit posteriors are summarised by "
         "their moments; deterministic codes have variance 0; directions on a sphere are scaled by "
-        "D, so that a uniform one is passive.",
+        "D, so that a uniform one is passive. Their posterior mean is A(κ) μ, short where κ is "
+        "low, while the active units of the cards are counted of the directions μ.",
     ),
     "parts": (
         "What the KL is made of",
@@ -164,12 +194,15 @@ CAPTIONS = {
         "Density gap",
         "log q(z) − log p(z) in nats on two dimensions, q the aggregated posterior of the dumped "
         "items, p the prior. Colours end at ± 3 nats (q a twentieth of p, or twenty times) in "
-        "every panel and at every epoch; blank where both densities are below 0.001.",
+        "every panel and at every epoch; blank where both densities are below 0.001. Where q is "
+        "known by samples, p is smoothed by the same kernel, and places are blank where so few "
+        "samples cannot tell the two apart.",
         "Blue: the prior goes there and q hardly does, a hole. Orange: q is denser than the prior. "
         "A collapsed or a consistent run is blank. Rings are the listed holes, the cross is the "
         "place looked at. Click anywhere to decode there.",
-        "A hole of all D dimensions may lie where these two show none: rings often do. q of "
-        "samples, directions and deterministic codes is smoothed here, which blurs small holes.",
+        "A hole of all D dimensions may lie where these two show none: rings often do. The kernel "
+        "of samples blurs small holes, and blank may mean too few samples. Deterministic codes "
+        "have no density and so no gap, nor have directions on a circle.",
     ),
     "holes": (
         "Holes of the latent space",
@@ -302,6 +335,11 @@ def safe(text: str, width: int = 56) -> str:
     """Untrusted text for plotly, which reads some HTML: escaped, cut and broken into lines."""
     short = textwrap.shorten(text, LONGEST_HOVER, placeholder=" …")
     return "<br>".join(html.escape(line) for line in textwrap.wrap(short, width)) or " "
+
+
+def shortened(words: str, longest: int = LONGEST_TEXT) -> str:
+    """The beginning of a text."""
+    return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"
 
 
 def dimension(index: int) -> str:

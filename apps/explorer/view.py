@@ -29,7 +29,6 @@ MOST_CATEGORIES = 1000
 MANY = views.EXACT_UP_TO  # items of which only the dimensions asked for are read
 _PINNED = re.compile(r"(.+)@(\d{1,7})", re.ASCII)
 
-
 Value = TypeVar("Value")
 
 
@@ -63,7 +62,10 @@ class View:
         process ended.
         """
         alive = tuple((r.id, r.status) for r in self.listing.runs if r.info["status"] == "running")
-        seen = (self._fingerprint(), alive)
+        try:
+            seen = (self._fingerprint(), alive)
+        except OSError:  # folders vanish while they are walked: the next look finds them settled
+            return self.listing.revision
         if seen != self._seen:
             self.listing = self._list(hashlib.sha256(repr(seen).encode()).hexdigest()[:16])
             self._seen = seen
@@ -96,8 +98,7 @@ class View:
     def at(self, run: Run, epoch: int | None = None) -> RunUntil:
         """The run with its records up to one epoch (all by default), read once."""
         until = math.inf if epoch is None else epoch
-        key = ("at", run.id, run.info.get("updated"), run.info.get("epoch"), until)
-        return self._small.get(key, lambda: _until(run, until))
+        return self._small.get(("at", run.id, run.stamp, until), lambda: _until(run, until))
 
     def dumped_epoch(self, run: Run, epoch: int | None) -> int:
         """The run's last dump not after `epoch`, or its first one before that."""
@@ -190,6 +191,26 @@ class View:
         dimension = int(order[number]) if name[0] == "a" else number
         return dimension, int(np.flatnonzero(order == dimension)[0])
 
+    def axes(self, run: Run, across: str, up: str) -> list[tuple[int, int]]:
+        """Dimension and rank of the axes of a map: two, as `axis` reads them.
+
+        Where both names mean one dimension, "z3" the second most active as well, the other axis is
+        the next by activity. UserError for a run of one dimension.
+        """
+        order = self.order(run)
+        if len(order) < 2:
+            raise UserError("This run has one dimension; a map needs two.")
+        (first, rank), second = self.axis(run, across), self.axis(run, up)
+        if second[0] != first:
+            return [(first, rank), second]
+        other = rank + 1 if rank + 1 < len(order) else rank - 1
+        return [(first, rank), (int(order[other]), other)]
+
+    def dims(self, run: Run, across: str, up: str) -> tuple[int, int]:
+        """The two dimensions of a map."""
+        first, second = self.axes(run, across, up)
+        return first[0], second[0]
+
     def density(
         self,
         run: Run,
@@ -219,7 +240,7 @@ class View:
         """Rows of `other` that hold the items in `rows` of `source`: same id, split and text."""
         if source.id == other.id:
             return rows
-        key = ("match", *((r.id, r.info.get("created"), len(r.items)) for r in (source, other)))
+        key = ("match", source.items_key, other.items_key)
         partner = self._small.get(key, lambda: partners(source, other))
         matched = partner[rows]
         return matched[matched >= 0]
@@ -260,7 +281,7 @@ class View:
         try:
             runs, problems = admitted(self.root)
         except UserError:
-            return Listing(missing=True, revision=revision)
+            return self.listing if self.root.is_dir() else Listing(missing=True, revision=revision)
         known = {run.id: run for run in self.listing.runs}
         kept = [known[r.id] if r.id in known and known[r.id] == r else r for r in runs]
         kept.sort(key=lambda r: (str(r.info.get("created", "")), r.id))
@@ -269,12 +290,12 @@ class View:
 
 def _until(run: Run, until: float) -> RunUntil:
     """The run up to one epoch; without any figures, and saying why, where they are damaged."""
-    found = RunUntil(run.folder, run.info, run.id, until)
+    found = RunUntil(run.folder, run.info, run.id, run.stamp, until)
     try:
         found.records  # noqa: B018
     except UserError as error:
         damaged = {**run.info, "damage": str(error)}
-        return RunUntil(run.folder, damaged, run.id, until)
+        return RunUntil(run.folder, damaged, run.id, run.stamp, until)
     return found
 
 

@@ -30,7 +30,11 @@ from lab.metrics.interpolation import RougeL, interpolation_rouge, rouge_l
 from lab.metrics.kneser_ney import KneserNey, Perplexity, corpus_perplexity
 from lab.metrics.latent import active_units, gaussian_kl, moments, variance_of_means
 from lab.metrics.likelihood import importance_weighted_nll, perplexity
-from lab.metrics.maps import aggregated_posterior, aggregated_posterior_from_samples
+from lab.metrics.maps import (
+    aggregated_posterior,
+    aggregated_posterior_from_samples,
+    kernel_bandwidth,
+)
 from lab.metrics.marginals import consistent_units, marginal_kl, marginal_kl_from_samples
 from lab.metrics.prior_match import prior_kl_histogram, prior_kl_neighbours
 from lab.metrics.representation import (
@@ -51,6 +55,7 @@ from lab.metrics.sphere import (
     vmf_mutual_information,
     vmf_sample,
 )
+from lab.metrics.sphere_maps import directions_map, uniform_direction_map
 from lab.metrics.statistics import Best, Summary, best, summarise, welch
 from lab.metrics.thresholds import active_unit_curve, consistent_unit_curve
 
@@ -82,6 +87,7 @@ __all__ = [
     "consistent_units",
     "corpus_perplexity",
     "density_gap",
+    "directions_map",
     "distinct_n",
     "elbo_decomposition",
     "few_label_accuracy",
@@ -91,6 +97,7 @@ __all__ = [
     "hole_mass",
     "importance_weighted_nll",
     "interpolation_rouge",
+    "kernel_bandwidth",
     "log_aggregated_posterior",
     "marginal_kl",
     "marginal_kl_from_samples",
@@ -112,6 +119,7 @@ __all__ = [
     "summarise",
     "to_sphere",
     "two_sample_auc",
+    "uniform_direction_map",
     "variance_of_means",
     "vmf_kl",
     "vmf_log_normaliser",

@@ -1,7 +1,7 @@
 """A few dimensions of a dump, read block by block: the whole of it is never held in memory."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,25 +10,32 @@ from safetensors import SafetensorError, safe_open
 
 from lab.errors import UserError
 from lab.runs.reader import Latents
+from lab.runs.records import check_dump, check_values
 
 BLOCK = 4 * 2**20  # bytes read at once; they should stay in the processor's cache
 DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 
 
-def read_plane(path: Path, dims: Sequence[int]) -> Latents:
+def read_plane(path: Path, dims: Sequence[int], latent: Mapping[str, Any] | None = None) -> Latents:
     """The dimensions `dims` of one dump: mean [N, P], log_variance [N, P], samples [N, S, P].
 
-    Directions have no coordinates of their own: UserError, as for a truncated or foreign file.
+    Directions have no coordinates of their own: UserError, as for all that `read_latents` refuses.
     """
     try:
         with safe_open(path, framework="numpy") as file:  # checks sizes against the file's own
             family = (file.metadata() or {}).get("family", "gaussian")
         with open(path, "rb", buffering=0) as file:
-            arrays = {k: _columns(file, a, list(dims)) for k, a in _layout(file).items()}
-            return Latents(family, **arrays)
+            layout = _layout(file)
+            shapes = {name: shape for name, (_, shape, _) in layout.items()}
+            check_dump(path, family, shapes, latent or {})
+            if family == "vmf":
+                raise ValueError("directions have no coordinates of their own")
+            arrays = {k: _columns(file, a, list(dims)) for k, a in layout.items()}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: truncated or not a latents file ({words})") from error
+    check_values(path, arrays)
+    return Latents(family, **arrays)
 
 
 def coordinates(latents: Latents, dims: Sequence[int]) -> Latents:

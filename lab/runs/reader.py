@@ -1,6 +1,7 @@
 """A run folder as it can be read at any moment, also while training writes to it."""
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,14 @@ from lab.runs.layout import (
     read_jsonl,
     run_file,
 )
-from lab.runs.records import METRICS, PATHS, Fits, checked
+from lab.runs.records import (
+    METRICS,
+    check_dump,
+    check_grid,
+    check_values,
+    checked,
+    checked_paths,
+)
 
 ITEM_TABLE = {"id": pl.Int64, "split": pl.String, "text": pl.String, "length": pl.Int64}
 DIMENSION_TABLE = {
@@ -55,11 +63,15 @@ class Latents:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder; `info` is its run.json, everything else is read when asked for."""
+    """One run folder; `info` is its run.json, everything else is read when asked for.
+
+    `stamp` is when run.json was written, in ns: it names this state of the run.
+    """
 
     folder: Path
     info: dict[str, Any]
     id: str
+    stamp: int = 0
 
     @property
     def spec(self) -> str:
@@ -121,7 +133,21 @@ class Run:
 
         One row per dumped item.
         """
-        return _table(self.folder / "items.parquet", ITEM_TABLE)
+        self.items_key  # noqa: B018  (taken before the table is read: never newer than it)
+        path = self.folder / "items.parquet"
+        table = _table(path, ITEM_TABLE)
+        if len(table) != self.info.get("items", len(table)):
+            raise UserError(f"{path}: {len(table)} items, but run.json lists {self.info['items']}")
+        return table
+
+    @cached_property
+    def items_key(self) -> tuple[str, int]:
+        """Names `items` as they were when first asked for."""
+        path = self.folder / "items.parquet"
+        try:
+            return self.id, path.stat().st_mtime_ns
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({_line(error)})") from error
 
     @property
     def labels(self) -> list[str]:
@@ -134,7 +160,7 @@ class Run:
         epoch = self.epochs[-1] if epoch is None else epoch
         if epoch not in self.epochs:
             raise UserError(f"{self.id}: epoch {epoch} was not dumped; there are {self.epochs}")
-        latents = read_latents(latents_file(self.folder, epoch))
+        latents = read_latents(latents_file(self.folder, epoch), self.info.get("latent"))
         if len(latents) != len(self.items):
             raise UserError(
                 f"{latents_file(self.folder, epoch)}: {len(latents)} latents, "
@@ -149,23 +175,27 @@ class Run:
 
     def metrics(self, split: str | None = None) -> list[dict[str, Any]]:
         """Records of metrics.jsonl, of one split or of all."""
-        records = self._records("metrics.jsonl", METRICS)
+        path = self.folder / "metrics.jsonl"
+        records = checked(path, read_jsonl(path), METRICS)
         return [r for r in records if split in (None, r["split"])]
 
     def dimensions(self) -> pl.DataFrame:
         """Columns epoch, dimension (from 0; pictures print it as z₁), kl, variance_of_mean,
         mean_of_variance, marginal_kl (nats)."""
         path = self.folder / "dimensions.parquet"
-        return _table(path, DIMENSION_TABLE) if path.exists() else pl.DataFrame()
+        if not path.exists():
+            return pl.DataFrame()
+        table = _table(path, DIMENSION_TABLE)
+        latent = self.info.get("latent", {})
+        check_grid(path, table, latent.get("dimensions", table["dimension"].n_unique()))
+        return table
 
     def interpolations(self, epoch: int | None = None) -> list[dict[str, Any]]:
         """Records epoch, pair (two item rows), a, b (texts), weights, texts."""
-        records = self._records("interpolations.jsonl", PATHS)
+        path = self.folder / "interpolations.jsonl"
+        items = self.info["items"] if "items" in self.info else len(self.items)
+        records = checked_paths(path, read_jsonl(path), items)
         return [r for r in records if epoch in (None, r["epoch"])]
-
-    def _records(self, name: str, form: Mapping[str, Fits]) -> list[dict[str, Any]]:
-        path = self.folder / name
-        return checked(path, read_jsonl(path), form)
 
     def _being_written(self) -> bool:
         path = self.folder / LOCK
@@ -178,13 +208,15 @@ class Run:
             return True
 
 
-def read_latents(path: Path) -> Latents:
-    """Read one latents file; a truncated or foreign file is a UserError that names it."""
+def read_latents(path: Path, latent: Mapping[str, Any] | None = None) -> Latents:
+    """Read one latents file. UserError naming it where it is truncated or foreign, its arrays don't
+    fit its family or what run.json says in `latent`, or a value is not finite.
+    """
     metadata, arrays = _tensors(path)
-    try:
-        return Latents(metadata.get("family", "gaussian"), **arrays)
-    except TypeError as error:
-        raise UserError(f"{path}: truncated or not a latents file ({_line(error)})") from error
+    family = metadata.get("family", "gaussian")
+    check_dump(path, family, {name: array.shape for name, array in arrays.items()}, latent or {})
+    check_values(path, arrays)
+    return Latents(family, **arrays)
 
 
 def _tensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
@@ -213,6 +245,9 @@ def open_run(folder: str | Path, root: str | Path | None = None) -> Run:
     folder = Path(folder)
     path = run_file(folder)
     try:
+        found = path.stat()  # before the text is read: never newer than it
+        if not stat.S_ISREG(found.st_mode):
+            raise UserError(f"{path}: not a file, so not a run's description; delete it")
         info = json.loads(path.read_text(encoding="utf-8"))
         version = info["format"]
         info["spec"], info["status"], info["dumped"], info["corpus"]["name"]
@@ -226,7 +261,7 @@ def open_run(folder: str | Path, root: str | Path | None = None) -> Run:
             "upgrade latent-lab"
         )
     name = folder.relative_to(root) if root else Path(*folder.resolve().parts[-3:])
-    return Run(folder, info, name.as_posix())
+    return Run(folder, info, name.as_posix(), found.st_mtime_ns)
 
 
 def list_runs(root: str | Path) -> tuple[list[Run], list[str]]:

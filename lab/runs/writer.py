@@ -33,6 +33,7 @@ from lab.runs.layout import (
     write_tensors,
 )
 from lab.runs.reader import Latents
+from lab.runs.records import ARRAYS
 
 
 class RunWriter:
@@ -45,6 +46,7 @@ class RunWriter:
         self.folder = Path(folder)
         self.info = {
             "format": FORMAT_VERSION,
+            "created": _now(),
             **info,
             "status": "running",
             "error": None,
@@ -109,9 +111,15 @@ class RunWriter:
         for the data's own pictures.
         """
         if latents is not None:
+            latent = {"family": latents.family, "dimensions": latents.dimensions}
+            if self.info["dumped"] and self.info.get("latent", latent) != latent:
+                raise UserError(
+                    f"{self.folder}: its latents are {self.info['latent']}, those of epoch {epoch} "
+                    f"are {latent}; write them to another folder"
+                )
             dump_latents(self.folder, epoch, latents, keep_samples)
             _append_dimensions(self.folder, epoch, latents)
-            self.info["latent"] = {"family": latents.family, "dimensions": latents.dimensions}
+            self.info["latent"] = latent
             self.info["dumped"] = sorted({*self.info["dumped"], epoch})
         if fields:
             write_tensors(fields_file(self.folder, epoch), fields, {"format": str(FORMAT_VERSION)})
@@ -121,8 +129,12 @@ class RunWriter:
 
     def commit(self, **changes: Any) -> None:
         """Rewrite run.json: what was written so far becomes part of the run."""
-        self.info.update(changes, updated=datetime.now(UTC).isoformat(timespec="seconds"))
+        self.info.update(changes, updated=_now())
         write_json(run_file(self.folder), self.info)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def dump_latents(
@@ -133,7 +145,7 @@ def dump_latents(
         latents = dataclasses.replace(latents, samples=latents.samples[:, :keep_samples])
     arrays = {
         name: array.astype(np.float32)
-        for name in ("mean", "log_variance", "samples", "concentration")
+        for name in ARRAYS[latents.family]
         if (array := getattr(latents, name)) is not None
     }
     metadata = {"format": str(FORMAT_VERSION), "family": latents.family, "epoch": str(epoch)}

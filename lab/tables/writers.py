@@ -9,6 +9,7 @@ from typing import Any
 
 from lab.runs import Run
 from lab.runs.layout import replace
+from lab.spreadsheets import guarded
 from lab.tables.columns import Column, metric
 from lab.tables.comparison import NO_RUN, NOT_PRINTED, Block, Cell, Row, Table, table
 from lab.tables.evaluations import command
@@ -169,7 +170,7 @@ def csv(shown: Table) -> str:
                 leads = block.best.get(column) == index
                 writer.writerow({"reference": shown.reference} | _flat(block, row, column, leads))
     for run in shown.left:
-        about = {"dataset": run.corpus, "method": run.label, "spec": run.spec}
+        about = _texts(run.corpus, run.label, run.spec)
         writer.writerow(about | {"reference": shown.reference, "missing": command(run)})
     return text.getvalue()
 
@@ -186,12 +187,14 @@ def _flat(block: Block, row: Row, column: Column, leads: bool) -> dict[str, Any]
         asdict(column)
         | values
         | {
-            "dataset": block.dataset,
             "architecture": block.architecture,
-            "method": row.name,
-            "spec": row.spec,
         }
+        | _texts(block.dataset, row.name, row.spec)
     )
+
+
+def _texts(dataset: str, method: str, spec: str) -> dict[str, str]:
+    return {"dataset": guarded(dataset), "method": guarded(method), "spec": guarded(spec)}
 
 
 WRITERS = {"md": markdown, "tex": latex, "csv": csv}

@@ -63,7 +63,7 @@ def main() -> None:
         write_dump(Path(folder))
         places = Places(View(folder))
         run = places.view.listing.runs[0]
-        places.decoder._models.get((run.id, run.info.get("created"), run.info.get("updated")), Mute)
+        places.decoder._models.get((run.id, run.stamp), Mute)
         print(f"{COUNT:,} items, {WIDTH} dimensions")
         timed("open: read, map", lambda: hole_parts.column(places, State(), run.id, "light"))
         found = timed("find and rank holes", lambda: places.find(run, 1))

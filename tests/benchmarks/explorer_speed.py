@@ -21,7 +21,7 @@ from lab.runs import Latents, RunWriter
 from lab.runs.layout import latents_file, write_table, write_tensors
 from lab.runs.writer import dimension_table, items_table
 
-COUNTS, WIDTH, EPOCHS = (100_000, 1_000_000), 32, 4
+COUNTS, WIDTH, EPOCHS = (100_000, 1_000_000), 32, 6
 MEGABYTE = 2**20
 BARS = {"open": 1.0, "zoom": 0.5, "epoch": 0.15}  # seconds at 1,000,000 items
 
@@ -57,11 +57,11 @@ def timed(title: str, work: Callable[[], object], bar: float | None = None) -> N
     print(f"{title:<40}{passed:8.3f} s {busy:8.3f} s of the processor{limit}")
 
 
-def show(view: View, state: State, selection: Selection | None = None) -> None:
+def show(view: View, state: State) -> None:
     """What one change of the state costs the server: all figures and words of a column, as sent."""
     run_id = view.listing.runs[0].id
     for layer in state.show:
-        panels.picture(view, state, run_id, layer, "light", selection).to_json()
+        panels.picture(view, state, run_id, layer, "light").to_json()
     panels.words(view, state, run_id)
 
 
@@ -94,20 +94,21 @@ def measure(folder: Path, count: int) -> None:
     print(f"\n{count:,} items, {WIDTH} dimensions, {EPOCHS} epochs of {dump:,.0f} MB")
     before, view = resident(), View(folder)
     run_id = view.listing.runs[0].id
-    drawn = {"run": run_id, "search": "", "x": [0, 2, 2, 0], "y": [0, 0, 2, 2]}
+    corners = np.array([[0, 2, 2, 0], [0, 0, 2, 2]], float)
+    marked = State(brush=str(Selection(run_id, EPOCHS, ("a1", "a2"), *corners)))
     timed("open: first density", lambda: show(view, State(show=("density",))), BARS["open"])
     timed("open: centres", lambda: show(view, State(show=("centres",))), BARS["open"])
     timed("another epoch, never seen", lambda: show(view, State(epoch=2)), BARS["epoch"])
     look_ahead(view, State(epoch=2))
     timed("its neighbour, made ready meanwhile", lambda: show(view, State(epoch=1)), BARS["epoch"])
+    timed("a far one, made ready meanwhile", lambda: show(view, State(epoch=5)), BARS["epoch"])
     timed("zoom", lambda: show(view, State(zoom=(-1.0, 0.5, -0.5, 1.0))), BARS["zoom"])
     timed("zoom until points", lambda: show(view, State(zoom=(0.0, 0.1, 0.0, 0.1))), BARS["zoom"])
     timed("gap of what is shown", lambda: show(view, State(show=("gap",))))
     timed("other dimensions", lambda: show(view, State(x="z3", y="z7")))
     timed("other colours", lambda: show(view, State(colour="length")))
     timed("back to what was seen before", lambda: show(view, State()))
-    marked = Selection.parse(drawn)
-    timed("lasso around a quarter of the items", lambda: show(view, State(), marked))
+    timed("lasso around a quarter of the items", lambda: show(view, marked))
     used = resident() - before
     print(f"{'memory':<40}{used:8,.0f} MB   bar {3 * dump:,.0f} MB")
 

@@ -58,10 +58,6 @@
             return pick(ticked, shown);
         },
 
-        sentences(a, b) {
-            return write({a: (a || "").trim(), b: (b || "").trim()});
-        },
-
         scheme(clicks, mode) {
             if (!clicks) {
                 const dark = window.matchMedia("(prefers-color-scheme: dark)").matches;

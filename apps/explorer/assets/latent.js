@@ -34,6 +34,13 @@
         });
     }
 
+    // What the URL holds of the outline: "x,y,x,y,x,y|a1|a2|3|run".
+    function brushed() {
+        const [corners, , , , ...name] = (new URLSearchParams(window.location.search).get("brush") || "").split("|");
+        const bounds = corners.split(",").map(Number);
+        return {run: name.join("|"), x: bounds.filter((_, k) => k % 2 === 0), y: bounds.filter((_, k) => k % 2 === 1)};
+    }
+
     const latent = {
         controls(x, y, colour, limit, prior, epoch, behind, category, show, last, offered) {
             const fixed = triggered().map((t) => t.prop_id);
@@ -56,15 +63,20 @@
         clear: (clicks) => (clicks ? write({item: "", at: "", draw: ""}) : same()),
 
         // Only the outline travels to the server, never the points in it.
-        select(all, ids, known, search) {
+        select(all, ids) {
             const names = triggered().map((one) => part(one).run);
             const index = ids.findIndex((id) => names.includes(id.run));
             if (index < 0 || all[index] === undefined) return same();
             const run = ids[index].run;
             const drawn = all[index] && outline(all[index]);
-            if (!drawn) return known && known.run === run ? null : same();
-            const selection = {run, search, ...drawn};
-            return known && known.run === run && alike(known, selection) ? same() : selection;
+            const known = brushed();
+            if (!drawn) return known.run === run ? null : same();
+            return known.run === run && alike(known, drawn) ? same() : {run, ...drawn};
+        },
+
+        brush(search, known) {
+            const now = new URLSearchParams(search || "").get("brush") || "";
+            return now === known ? same() : now;
         },
     };
 

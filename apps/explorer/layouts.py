@@ -1,9 +1,9 @@
-"""UMAP layouts of runs: made in the background, remembered, and turned onto those of the first run.
+"""UMAP and t-SNE layouts of runs: made in the background, remembered, turned onto the first run.
 
 The last dump is laid out first, every other one from the layout of the nearest dump known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -14,21 +14,31 @@ from apps.explorer.jobs import Job, Jobs, Progress, Work
 from apps.explorer.planes import FEWEST_SHARED, Planes
 from apps.explorer.view import MEGABYTE, View
 from lab.errors import UserError
-from lab.layouts import Layouter, NoLayout
+from lab.layouts import NAMES, Layouter, NoLayout
 from lab.projection import turn
 from lab.runs import Run
 
 MOST_ITEMS = 5_000  # of more a random part is laid out; the time grows with them
 
 
-class Umaps:
-    """The layouts of a view's runs, by dump: an array [M, 2], or in words why there is none."""
+class Bench:
+    """What all kinds of layouts share: one process, one queue, so that a browser waits for one kind
+    at a time, and one memory.
+    """
 
-    def __init__(self, view: View, planes: Planes) -> None:
-        self.view, self.planes = view, planes
+    def __init__(self) -> None:
         self.layouter = Layouter()
         self.jobs = Jobs(1, idle=self.layouter.close)
-        self._known = Cache(128 * MEGABYTE)
+        self.known = Cache(128 * MEGABYTE)
+
+
+class Layouts:
+    """The layouts of one `kind`, of lab.layouts.NAMES, of a view's runs, by dump: an array [M, 2],
+    or in words why there is none.
+    """
+
+    def __init__(self, view: View, planes: Planes, kind: str, bench: Bench) -> None:
+        self.view, self.planes, self.kind, self.bench = view, planes, kind, bench
 
     def rows(self, run: Run) -> np.ndarray:
         """The items that are laid out, ascending; the same of every run of that many items."""
@@ -40,7 +50,7 @@ class Umaps:
     def known(self, run: Run, epoch: int) -> np.ndarray | str | None:
         """The layout [M, 2] of `rows`, why there is none, or None before it is made."""
         try:
-            return self._known.get(self.view.key(run, epoch), _unknown)
+            return self.bench.known.get((self.kind, *self.view.key(run, epoch)), _unknown)
         except LookupError:
             return None
         except UserError as error:
@@ -69,10 +79,10 @@ class Umaps:
         """
         asked = {run.id: [(run, epoch) for epoch in self.missing(run)] for run in runs}
         turns = zip_longest(*asked.values())
-        works = {_key(*one): self._work(*one) for turn in turns for one in turn if one}
-        told = self.jobs.want(browser, works)
+        works = {self._key(*one): self._work(*one) for turn in turns for one in turn if one}
+        told = self.bench.jobs.want(browser, works)
         return {
-            run.id: _together([told[_key(*one)] for one in asked[run.id]], len(run.epochs))
+            run.id: _together([told[self._key(*one)] for one in asked[run.id]], len(run.epochs))
             for run in runs
             if asked[run.id]
         }
@@ -80,27 +90,31 @@ class Umaps:
     def retry(self, run: Run) -> None:
         """Let jobs that failed start again."""
         for epoch in self.missing(run):
-            self.jobs.forget(_key(run, epoch))
+            self.bench.jobs.forget(self._key(run, epoch))
+
+    def _key(self, run: Run, epoch: int) -> tuple[object, ...]:
+        return self.kind, run.id, run.info.get("created"), epoch
 
     def _work(self, run: Run, epoch: int) -> Work:
         def work(job: Job) -> None:
-            job.on_stop(self.layouter.close)
+            job.on_stop(self.bench.layouter.close)
             total = len(run.epochs)
             number = total - len(self.missing(run)) + 1
-            job.report(0.0, f"UMAP of {run.time(epoch)}, {number} of {total}")
-            self._make(run, epoch)
+            job.report(0.0, f"{NAMES[self.kind]} of {run.time(epoch)}, {number} of {total}")
+            self._make(run, epoch, job.ending.is_set)
 
         return work
 
-    def _make(self, run: Run, epoch: int) -> None:
-        key = self.view.key(run, epoch)
+    def _make(self, run: Run, epoch: int, stopped: Callable[[], bool]) -> None:
+        key, known = (self.kind, *self.view.key(run, epoch)), self.bench.known
         try:
             points = self.view.points(run, epoch)[self.rows(run)]
-            made = self.layouter.layout(points, self._start(run, epoch))
-            self._known.get(key, lambda: made, lambda kept: kept.nbytes)
+            start = self._start(run, epoch)
+            made = self.bench.layouter.layout(self.kind, points, start, stopped)
+            known.get(key, lambda: made, lambda kept: kept.nbytes)
         except NoLayout as error:
             words = str(error)
-            self._known.get(key, lambda: words, len)
+            known.get(key, lambda: words, len)
 
     def _start(self, run: Run, epoch: int) -> np.ndarray | None:
         for other in sorted(run.epochs, key=lambda e: abs(e - epoch)):
@@ -132,10 +146,6 @@ class Umaps:
         """The layout of the run's last dump, if there is one."""
         layout = self.known(run, run.epochs[-1]) if run.epochs else None
         return layout if isinstance(layout, np.ndarray) else None
-
-
-def _key(run: Run, epoch: int) -> tuple[object, ...]:
-    return run.id, run.info.get("created"), epoch
 
 
 def _together(jobs: Sequence[Progress], total: int) -> Progress:
