@@ -158,7 +158,7 @@ def test_an_infinite_kl_leaves_the_other_columns_their_scale(root: Path) -> None
     worst = pl.when(pl.col("dimension") == 0).then(math.inf).otherwise(pl.col("kl"))
     table.with_columns(kl=worst).write_parquet(folder / "dimensions.parquet")
     first, *others = read_jsonl(folder / "metrics.jsonl")
-    spoiled = [{**r, "kl": math.inf, "mi": math.nan} for r in others]
+    spoiled = [{**r, "kl": math.nan, "mi": math.inf} for r in others]
     write_jsonl(folder / "metrics.jsonl", [first, *spoiled])
     view = View(root)
     limits = collapse_column.shared(view, view.listing.runs)

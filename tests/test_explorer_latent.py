@@ -11,7 +11,7 @@ from browsing import Visit
 from explorer_runs import write_all, write_run
 from test_explorer_pages import address  # noqa: F401
 
-from apps.explorer import centres, item, panels
+from apps.explorer import centres, grounds, item, panels
 from apps.explorer.ahead import Ahead
 from apps.explorer.columns import acted, column, columns, landmarks
 from apps.explorer.frames import window
@@ -139,6 +139,32 @@ def test_the_gap_has_the_same_limits_everywhere_and_is_masked(view: View) -> Non
         heat = figure.data[0]
         assert (heat.zmin, heat.zmax) == (-views.GAP_LIMIT, views.GAP_LIMIT)
         assert np.isnan(heat.z[0, 0]) and np.isfinite(heat.z[80, 80])
+
+
+def test_codes_refuse_the_gap_and_maps_that_are_smoothed_say_so(view: View) -> None:
+    state = State(show=("density", "gap"))
+    notes = {
+        (name, layer): [
+            a.text.replace("<br>", " ")
+            for a in panels.picture(view, state, name, layer, "light").layout.annotations
+        ]
+        for name in (HOLES, AE, "grammar/ivae/0")
+        for layer in ("density", "gap")
+    }
+    assert notes[HOLES, "density"] == notes[HOLES, "gap"] == []
+    assert notes[AE, "density"][0].startswith("kernel density of codes, bandwidth 0.")
+    assert notes[AE, "gap"] == ["Deterministic codes have no density, so there is no gap."]
+    for layer in ("density", "gap"):
+        assert notes["grammar/ivae/0", layer][0].startswith("draws smoothed, bandwidth 0.")
+
+
+def test_without_a_gap_the_maps_of_holes_and_paths_are_blank_and_take_clicks(view: View) -> None:
+    run = view.find(AE)
+    plane = grounds.plane(view, run, 5, (0, 1))
+    grid = view.density(run, 5, (0, 1), 4.0)
+    values, words = grounds.values(*plane, grid, gap=True)
+    assert np.isnan(values).all() and "no gap" in words
+    assert grounds.values(*plane, grid, gap=False)[0] is grid[2]
 
 
 def test_a_zoomed_density_is_a_part_of_the_whole(view: View) -> None:
@@ -284,7 +310,8 @@ def test_layers_are_shown_on_demand(visit: Visit, address: str) -> None:  # noqa
     visit.drawn("density", 2)
     visit.page.get_by_text("gap log q/p", exact=True).click()
     visit.page.wait_for_url("**show=gap*")
-    visit.drawn("gap", 2)
+    visit.drawn("gap", 1)
+    visit.page.locator("[id*='gap'] .annotation", has_text="no density").wait_for()
     visit.page.locator(".legend .diverging").wait_for()
     visit.page.locator(".toolbar").get_by_text("q(z)", exact=True).click()
     visit.page.wait_for_function("!location.search.includes('density')")

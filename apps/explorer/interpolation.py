@@ -29,7 +29,7 @@ def layout(view: View, state: url.State) -> Component:
     chosen = view.chosen(state.runs)
     return html.Div(
         [
-            html.Div(_ends(state, chosen), className="toolbar"),
+            html.Div(ends(state, chosen), className="toolbar"),
             html.Div(_controls(state, chosen), className="toolbar"),
             html.Div(id="path-points"),
             html.Div([html.Div(id="path-legend"), _files()], className="legend-row"),
@@ -50,7 +50,8 @@ def _loading(component_id: str) -> Component:
     return dcc.Loading(part, delay_show=400, type="dot", color="var(--accent)")
 
 
-def _ends(state: url.State, chosen: Sequence[Run]) -> list[Component]:
+def ends(state: url.State, chosen: Sequence[Run]) -> list[Component]:
+    """The boxes of the two sentences, and the pairs that runs stored paths of."""
     a, b = sentences(state, chosen)
     options = [{"value": str(k), "label": f"{x}  →  {y}"} for k, (x, y) in enumerate(pairs(chosen))]
     stored = dmc.Select(

@@ -46,7 +46,7 @@ def stamp(view: View, run_id: str) -> str:
         run = view.find(run_id)
     except UserError:
         return "gone"
-    return repr((run.info.get("updated"), run.epochs[-1:], run.status))
+    return repr((run.stamp, run.epochs[-1:], run.status))
 
 
 def scales(chosen: Sequence[Run]) -> list[Component]:

@@ -62,7 +62,7 @@ class Texts:
         return found if first is None else self._mirrored(run, found, first)
 
     def _find(self, run: Run, texts: tuple[str, str]) -> TextAxes:
-        key = (run.id, run.info.get("created"), run.info.get("updated"), texts)
+        key = (run.id, run.stamp, texts)
         return self._made.get(key, lambda: self._make(run, texts))
 
     def _make(self, run: Run, texts: tuple[str, str]) -> TextAxes:

@@ -44,12 +44,7 @@ def controls(state: url.State, chosen: Sequence[Run]) -> list[Component]:
 
 def ends(state: url.State, chosen: Sequence[Run]) -> list[Component]:
     """The boxes of the sentences A and B, where the projection leads from one to the other."""
-    return interpolation._ends(state, chosen) if state.projection == "ab" else []
-
-
-def epoch(state: url.State, last: int) -> int:
-    """Where the slider stands."""
-    return last if state.epoch is None else min(state.epoch, last)
+    return interpolation.ends(state, chosen) if state.projection == "ab" else []
 
 
 def _pairs(state: url.State) -> list[Component]:
@@ -68,7 +63,7 @@ def _pairs(state: url.State) -> list[Component]:
 def _slider(state: url.State, chosen: Sequence[Run]) -> Component:
     last = panels.last_epoch(chosen)
     return dmc.Slider(
-        id="projections-epoch", min=0, max=last, step=1, value=epoch(state, last),
+        id="projections-epoch", min=0, max=last, step=1, value=panels.epoch_of(state, last),
         size="sm", color="gray", updatemode="drag", label=None,
     )  # fmt: skip
 

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 from dash import MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
-from dash import no_update as same
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -126,13 +125,7 @@ def _register_frame(app: Dash, view: View) -> None:
     )
     def show_epoch(search: str, _revision: str, known: int) -> Any:
         state = url.State.parse(search)
-        chosen = view.chosen(state.runs)
-        last = panels.last_epoch(chosen)
-        epoch = projection_controls.epoch(state, last)
-        # While the reader drags, an answer to an earlier position must not pull the slider back.
-        handle = same if last == known else epoch
-        words, room = (panels.readout(chosen, e) for e in (epoch, last))
-        return last, handle, words, {"minWidth": f"{0.86 * len(room)}ch"}
+        return panels.slider(state, view.chosen(state.runs), known)
 
 
 def _register_heads(app: Dash, view: View) -> None:
