@@ -311,7 +311,7 @@ def test_layers_are_shown_on_demand(visit: Visit, address: str) -> None:  # noqa
     visit.page.get_by_text("gap log q/p", exact=True).click()
     visit.page.wait_for_url("**show=gap*")
     visit.drawn("gap", 1)
-    visit.page.locator("[id*='gap'] .annotation", has_text="no density").wait_for()
+    visit.page.locator("[id*='gap'] .annotation", has_text="Deterministic codes").wait_for()
     visit.page.locator(".legend .diverging").wait_for()
     visit.page.locator(".toolbar").get_by_text("q(z)", exact=True).click()
     visit.page.wait_for_function("!location.search.includes('density')")

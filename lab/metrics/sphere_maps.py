@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike
 
 from lab.metrics.sphere import directions, vmf_log_normaliser
 
-SUBCELLS = 8  # lines of a grid cell that its uniform density is averaged over
 PLACES = 20_000  # in the disc; where the grid has fewer its cells are divided
 SUBCELLS = 8  # lines of a cell that a uniform density with a sharp rim is averaged over
 LOWEST = -700.0  # log density that stands for less, so that all of the disc is above 0
