@@ -48,12 +48,14 @@ def measure(root: Path, page: object) -> None:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         answered(port)
         served = time.perf_counter() - start
-        page.goto(f"http://127.0.0.1:{port}/")
+        page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
+        page.locator("#epoch [role=slider]").wait_for()
+        usable = time.perf_counter() - start
         page.wait_for_function(f"({DRAWN})('centres').filter(Boolean).length == 5")
         page.wait_for_function(f"({DRAWN})('density').filter(Boolean).length == 5")
         shown = time.perf_counter() - start
         server.terminate()
-    print(f"server answers {served:5.2f} s   page drawn {shown:5.2f} s   bar {BAR} s")
+    print(f"{served:8.2f} s {usable:10.2f} s {shown:10.2f} s")
 
 
 def main(count: int) -> None:
@@ -61,8 +63,9 @@ def main(count: int) -> None:
         root = Path(folder)
         write_runs(root, count)
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
+        print(f"{count} runs   server answers   controls work   all maps drawn   bar {BAR} s")
         for title in ("cold", "again", "again"):
-            print(f"{count} runs, {title:<6}", end="", flush=True)
+            print(f"{title:<10}", end="", flush=True)
             measure(root, browser.new_page())
         browser.close()
 
