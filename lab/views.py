@@ -18,12 +18,9 @@ from lab.metrics import (
     vmf_sample,
 )
 from lab.runs import Latents, Run
-from lab.runs.figures import AT_MOST, CONSISTENT_BELOW
+from lab.runs.figures import AT_MOST
 from lab.smoothing import Axes, bandwidth, drawn, is_smoothed, on_axes, smoothed_prior, telling
 
-HARDLY, MOSTLY = 0.1, 0.75  # shares of the dimensions that make a verdict
-HOLEY = 0.1  # share of the prior in holes, beyond what so few items leave, that makes a verdict
-CAPPED = 0.95  # share of log N from which information has reached its ceiling
 EXACT_UP_TO = 20_000  # items; beyond it the binned density is within 1 % and 20 times quicker
 GAP_LIMIT = 3.0  # nats at which the colours of a gap map end: q a twentieth of p, or twenty times
 NEGLIGIBLE = 1e-3  # density in two dimensions; N(0, I) falls below it at 3.2 standard deviations
@@ -215,97 +212,6 @@ def latest(run: Run, quantity: str) -> tuple[float, str] | None:
     return (float(curves[0].values[-1]), curves[0].estimator) if curves else None
 
 
-def verdict(run: Run) -> str:
-    """One sentence: collapsed, partly collapsed, active but holey, or healthy, with its numbers.
-
-    Of directions, whose KL is constant: how much of it tells sentences apart.
-    """
-    width = run.info.get("latent", {}).get("dimensions")
-    active, consistent = latest(run, "au"), latest(run, "cu")
-    if run.info.get("damage"):
-        return f"Damaged: {run.info['damage']}"
-    if run.info.get("error"):
-        return f"Failed: {run.info['error']}"
-    if not width:
-        return "No latent space." if run.status == "finished" else "No latents dumped yet."
-    if active is None:
-        return "Latents without recorded figures."
-    if on_sphere(run):
-        return _verdict_on_directions(run)
-    au, cu = round(active[0]), None if consistent is None else round(consistent[0])
-    share = latest(run, "hole_mass")
-    holes = share is not None and share[0] > HOLEY
-    state = _state(au, cu, width, holes)
-    if cu is None:
-        words = f"{au} of {width} units active; deterministic codes have no consistent units."
-        return words if state == "Healthy" else f"{state}: {words}"
-    alive = f"{au} of {width} units active"
-    if au <= HARDLY * width:
-        alive = _since(run, width)
-    matching = f"CU {cu} of {width}{_worst(run, width - cu) if cu < MOSTLY * width else ''}"
-    joint = f"; {100 * share[0]:.0f}\u202f% of the prior in holes" if holes else ""
-    if state == "Healthy":
-        joint = _joint(run)
-    return f"{state}: {alive}; {matching}{joint}."
-
-
-def _state(au: int, cu: int | None, width: int, holes: bool) -> str:
-    """Collapse and holes are judged apart: a few units may be active and off the prior too."""
-    holey = holes or (cu is not None and cu < MOSTLY * width)
-    if au <= HARDLY * width:
-        return "Collapsed, but not to the prior" if holey else "Collapsed"
-    if au < MOSTLY * width:
-        return "Partly collapsed and holey" if holey else "Partly collapsed"
-    return "Active but holey" if holey else "Healthy"
-
-
-def _since(run: Run, width: int) -> str:
-    """How many units were active at most since collapse, and since when."""
-    curve = series(run, "au")[0]
-    alive = np.flatnonzero(curve.values > HARDLY * width)
-    first = 0 if not len(alive) else alive[-1] + 1
-    most = round(curve.values[first:].max())
-    bound = "at most " if most else ""
-    return f"{bound}{most} of {width} units active since {run.time(int(curve.epochs[first]))}"
-
-
-def _worst(run: Run, inconsistent: int) -> str:
-    """Up to three dimensions, from 1, that miss the prior by most at the epoch of the last CU."""
-    try:
-        table = run.dimensions()
-    except UserError:
-        return ""
-    if "marginal_kl" not in table.columns:
-        return ""
-    epoch = int(series(run, "cu")[0].epochs[-1])
-    off = table.filter((pl.col("epoch") == epoch) & (pl.col("marginal_kl") >= CONSISTENT_BELOW))
-    ranked = off.sort("marginal_kl", descending=True)["dimension"]
-    worst = ranked.head(min(3, inconsistent)).to_list()
-    if not worst:
-        return ""
-    plural = "s" if len(worst) > 1 else ""
-    return f", worst dimension{plural} {', '.join(str(d + 1) for d in worst)}"
-
-
-def _joint(run: Run) -> str:
-    """What remains between q(z) and the prior though every dimension matches."""
-    gap, mi = latest(run, "aggregated_kl"), latest(run, "mi")
-    if gap is None or gap[0] <= 1:
-        return ""
-    capped = mi is not None and mi[0] > CAPPED * information_ceiling(run)
-    reason = " (MI is at its ceiling log N, which adds to it)" if capped else ""
-    return f", but jointly {gap[0]:.1f} nats from the prior{reason}"
-
-
 def information_ceiling(run: Run) -> float:
     """Log N, the most nats that the N items of a dump can show."""
     return math.log(min(run.info.get("items", AT_MOST), AT_MOST))
-
-
-def _verdict_on_directions(run: Run) -> str:
-    kl, mi = latest(run, "kl"), latest(run, "mi")
-    if kl is None or mi is None:
-        return "Directions without recorded information."
-    most = min(kl[0], information_ceiling(run))
-    state = "Collapsed" if mi[0] <= HARDLY * most else "Active"
-    return f"{state}: directions carry {max(mi[0], 0):.1f} of at most {most:.1f} nats."

@@ -19,7 +19,7 @@ from apps.explorer.selection import Selection, inside
 from apps.explorer.server import serve
 from apps.explorer.state import State
 from apps.explorer.view import View
-from lab import views
+from lab import verdicts
 from lab.errors import UserError
 from lab.runs import RunWriter, open_run
 from lab.runs.layout import write_json, write_table
@@ -157,7 +157,7 @@ def test_a_run_that_fails_within_the_second_is_not_called_healthy(tmp_path: Path
     view.refresh()
     now = view.at(view.listing.runs[0])
     assert now.info["updated"] == before.info["updated"]
-    assert views.verdict(now) == "Failed: KL became NaN"
+    assert verdicts.verdict(now) == "Failed: KL became NaN"
 
 
 def test_items_written_anew_are_matched_and_coloured_anew(tmp_path: Path) -> None:

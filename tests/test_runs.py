@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lab import look, views
+from lab import look, verdicts, views
 from lab.errors import UserError
 from lab.metrics import to_sphere
 from lab.runs import Latents, RunWriter, list_runs, open_run, write_latents
@@ -490,7 +490,7 @@ def test_the_verdict_names_what_happened(tmp_path, units, opening):
             record = {"split": "valid", "au": au} | ({} if cu is None else {"cu": cu})
             writer.write_epoch(epoch, GAUSSIAN, [record])
         writer.commit(status="finished")
-    assert views.verdict(open_run(tmp_path / "r")).startswith(opening)
+    assert verdicts.verdict(open_run(tmp_path / "r")).startswith(opening)
 
 
 def test_a_few_units_that_were_alive_since_collapse_are_not_denied(tmp_path):
@@ -500,7 +500,7 @@ def test_a_few_units_that_were_alive_since_collapse_are_not_denied(tmp_path):
         for epoch, au in enumerate((30, 2, 0)):
             writer.write_epoch(epoch, wide, [{"split": "valid", "au": au, "cu": 30}])
         writer.commit(status="finished")
-    words = views.verdict(open_run(tmp_path / "r"))
+    words = verdicts.verdict(open_run(tmp_path / "r"))
     assert words.startswith("Collapsed: at most 2 of 30 units active since epoch 1")
 
 
@@ -508,13 +508,13 @@ def test_the_verdict_names_the_dimensions_that_miss_the_prior_by_most(tmp_path):
     centre = np.array([0.0, 3.0, 0.0, 9.0])
     mean = centre + np.random.default_rng(0).normal(size=(300, 4)) * np.sqrt(0.5)
     write_latents(tmp_path / "r", mean=mean, log_variance=np.full((300, 4), np.log(0.5)))
-    words = views.verdict(open_run(tmp_path / "r"))
+    words = verdicts.verdict(open_run(tmp_path / "r"))
     assert words == (
         "Active but holey: 4 of 4 units active; CU 2 of 4, worst dimensions 4, 2; "
         "100\u202f% of the prior in holes."
     )
     (tmp_path / "r" / "dimensions.parquet").write_bytes(b"half a table")
-    words = views.verdict(open_run(tmp_path / "r"))
+    words = verdicts.verdict(open_run(tmp_path / "r"))
     assert words.startswith("Active but holey: 4 of 4 units active; CU 2 of 4; 100")
 
 
@@ -527,7 +527,7 @@ def test_a_run_that_matches_every_dimension_but_not_the_joint_prior_is_holey(tmp
     run = open_run(tmp_path / "r")
     assert views.latest(run, "cu")[0] == 2
     share, _ = views.latest(run, "hole_mass")
-    words = views.verdict(run)
+    words = verdicts.verdict(run)
     assert words == (
         "Active but holey: 2 of 2 units active; CU 2 of 2; "
         f"{100 * share:.0f}\u202f% of the prior in holes."
@@ -543,18 +543,18 @@ def test_a_joint_gap_is_named_with_the_ceiling_that_adds_to_it(tmp_path):
     gap = views.latest(run, "aggregated_kl")[0]
     assert views.information_ceiling(run) == pytest.approx(np.log(400))
     words = f"jointly {gap:.1f} nats from the prior (MI is at its ceiling log N"
-    assert gap > 1 and words in views.verdict(run)
+    assert gap > 1 and words in verdicts.verdict(run)
 
 
 def test_the_verdict_of_runs_without_figures(tmp_path):
     write_latents(tmp_path / "latents", mean=np.eye(3))
-    assert views.verdict(open_run(tmp_path / "latents")).startswith("3 of 3 units active")
+    assert verdicts.verdict(open_run(tmp_path / "latents")).startswith("3 of 3 units active")
     (tmp_path / "latents" / "metrics.jsonl").unlink()
-    assert views.verdict(open_run(tmp_path / "latents")) == "Latents without recorded figures."
-    assert views.verdict(open_run(write_run(tmp_path / "lm", epochs=0))) == "No latent space."
+    assert verdicts.verdict(open_run(tmp_path / "latents")) == "Latents without recorded figures."
+    assert verdicts.verdict(open_run(write_run(tmp_path / "lm", epochs=0))) == "No latent space."
     failed = open_run(write_run(tmp_path / "failed"))
     failed.info["error"] = "KL became NaN"
-    assert views.verdict(failed) == "Failed: KL became NaN"
+    assert verdicts.verdict(failed) == "Failed: KL became NaN"
 
 
 def test_dimension_statistics_hold_the_closed_forms(tmp_path):

@@ -15,7 +15,7 @@ from apps.explorer.path_making import Paths
 from apps.explorer.state import State
 from apps.explorer.view import View
 from figures.toy_dynamics import toy_dynamics
-from lab import metrics, views
+from lab import metrics, verdicts, views
 from lab.backbones import build_model
 from lab.evaluation import evaluate, log_weights
 from lab.look import DENSITY_LIMIT
@@ -345,15 +345,17 @@ def run(tmp_path) -> Run:
 def test_the_verdict_says_how_much_of_the_kl_is_information(tmp_path, run):
     at = View(tmp_path).at
     kl = metrics.vmf_kl(10.0, 2)
-    assert views.verdict(at(run, 0)) == f"Collapsed: directions carry 0.0 of at most {kl:.1f} nats."
-    assert views.verdict(at(run, 1)).startswith("Active: directions carry 1.")
+    assert verdicts.verdict(at(run, 0)) == (
+        f"Collapsed: directions carry 0.0 of at most {kl:.1f} nats."
+    )
+    assert verdicts.verdict(at(run, 1)).startswith("Active: directions carry 1.")
 
 
 def test_information_near_log_n_is_active_however_large_the_kl(tmp_path):
     write_latents(tmp_path / "r", mean=directions(50, 16).numpy(), concentration=np.full(50, 1e5))
     run = open_run(tmp_path / "r")
     assert views.latest(run, "kl")[0] > 10 * np.log(50)
-    assert views.verdict(run) == "Active: directions carry 3.9 of at most 3.9 nats."
+    assert verdicts.verdict(run) == "Active: directions carry 3.9 of at most 3.9 nats."
 
 
 def test_the_explorer_outlines_the_sphere_instead_of_a_gaussian_prior(tmp_path, run):

@@ -10,6 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from apps.explorer import text, theme
+from apps.explorer.captions import CAPTIONS
 from apps.explorer.state import LIMITS, State
 from apps.explorer.view import View
 from lab import look, views
@@ -35,7 +36,7 @@ def swatch(spec: str) -> html.Span:
 
 def caption(key: str) -> html.Button:
     """The (i) that opens what a panel draws, how to read it and what it can't show."""
-    words = text.CAPTIONS[key]
+    words = CAPTIONS[key]
     named = {"aria-label": f"About: {words[0]}", "aria-haspopup": "dialog"}
     return html.Button(
         "i", className="info", **named, **{"data-caption": key, "data-about": json.dumps(words)}

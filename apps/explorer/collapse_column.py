@@ -13,7 +13,7 @@ from apps.explorer import cards, charts, collapse_charts, panels
 from apps.explorer.charts import Curve
 from apps.explorer.state import State
 from apps.explorer.view import View
-from lab import collapse, look, views
+from lab import collapse, look, verdicts, views
 from lab.errors import UserError
 from lab.runs import Run
 
@@ -91,7 +91,7 @@ def column(
         epoch = view.dumped_epoch(run, state.epoch)
         then = view.at(run, epoch)
         head = cards.heading(run, panels.when(run, epoch, state))
-        words = cards.numbers(then), views.verdict(then)
+        words = cards.numbers(then), verdicts.verdict(then)
     except UserError as error:
         return _without(view, run_id, error, mode)
     rows = (
@@ -108,7 +108,7 @@ def _without(view: View, run_id: str, error: UserError, mode: str) -> tuple[Any,
     try:
         run = view.find(run_id)
         head = cards.heading(run, "")
-        verdict = views.verdict(view.at(run))
+        verdict = verdicts.verdict(view.at(run))
         numbers = cards.numbers(view.at(run))
     except UserError:
         pass

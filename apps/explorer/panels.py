@@ -30,7 +30,7 @@ from apps.explorer.frames import frame, when, when_in, window
 from apps.explorer.selection import Selection
 from apps.explorer.state import State
 from apps.explorer.view import MANY, View
-from lab import look, smoothing, views
+from lab import look, smoothing, verdicts, views
 from lab.errors import UserError
 from lab.runs import Run
 
@@ -129,12 +129,12 @@ def words(view: View, state: State, name: str) -> tuple[Any, ...]:
         epoch = shown.epoch(view, state)
     except UserError:
         now = view.at(run)
-        return cards.heading(run, ""), cards.numbers(now), views.verdict(now)
+        return cards.heading(run, ""), cards.numbers(now), verdicts.verdict(now)
     then = view.at(run, epoch)
     return (
         cards.heading(run, when_in(shown, epoch, state)),
         cards.numbers(then),
-        views.verdict(then),
+        verdicts.verdict(then),
     )
 
 

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from apps.explorer import cards, charts, pairs, projection_jobs, projection_words, theme
+from apps.explorer import captions, cards, charts, pairs, projection_jobs, theme
 from apps.explorer import state as url
 from apps.explorer.columns import Column, columns
 from apps.explorer.latent_card import MOST_IN_A_NARROW_ROW, MOST_IN_A_ROW
@@ -25,7 +25,7 @@ def body(view: View, state: url.State) -> Component:
     if state.projection == "pairs":
         size = pairs.cells(state, chosen)
         return html.Div([_row(shown, *size) for shown in together], className="pair-rows")
-    words = projection_words.HINTS.get(state.projection)
+    words = captions.HINTS.get(state.projection)
     hint = html.P(words, className="hint") if words else None
     return html.Div([hint, _grid([_card(shown, state.projection) for shown in together])])
 

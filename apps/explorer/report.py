@@ -14,7 +14,8 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from apps.explorer import text, theme
+from apps.explorer import theme
+from apps.explorer.captions import CAPTIONS
 from apps.explorer.view import View
 from lab import look
 from lab.runs import Run
@@ -114,7 +115,7 @@ def _settings(settings: Any) -> str:
 
 def _captions(keys: Sequence[str]) -> str:
     """How to read the pictures; their (i) leads here."""
-    known = [key for key in dict.fromkeys(keys) if key in text.CAPTIONS]
+    known = [key for key in dict.fromkeys(keys) if key in CAPTIONS]
     if not known:
         return ""
     return (
@@ -123,7 +124,7 @@ def _captions(keys: Sequence[str]) -> str:
 
 
 def _caption(key: str) -> str:
-    title, *paragraphs = text.CAPTIONS[key]
+    title, *paragraphs = CAPTIONS[key]
     heads = ("Drawn", "Read", "Beware")
     words = "".join(
         f"<p><b>{h}</b> {escape(p)}</p>" for h, p in zip(heads, paragraphs, strict=False)

@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 from apps.explorer import cards
 from apps.explorer import state as url
 from apps.explorer.view import View
-from lab import look, views
+from lab import look, verdicts, views
 from lab.errors import UserError
 from lab.runs import Run
 
@@ -72,7 +72,7 @@ def _row(view: View, run: Run) -> dict[str, Any]:
     }  # fmt: skip
     try:
         now = view.at(run)
-        record["verdict"] = views.verdict(now)
+        record["verdict"] = verdicts.verdict(now)
         found = {q: views.latest(now, q) for q in FIGURES}
     except UserError as error:
         return {**record, "verdict": str(error)}
