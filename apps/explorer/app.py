@@ -108,6 +108,8 @@ def _shell(view: View) -> Component:
         [
             dcc.Location(id="url", refresh=False),
             dcc.Store(id="view"),
+            dcc.Store(id="brush", data=""),
+            dcc.Store(id="brush-kept"),
             dcc.Store(id="theme"),
             dcc.Store(id="shown-runs"),
             dcc.Store(id="revision", data=view.refresh()),
@@ -150,7 +152,6 @@ def _register(app: Dash, view: View) -> None:
 
     @app.callback(
         Output("picked", "children"),
-        Output("picked", "value"),
         Output("picked-count", "children"),
         Output("shown-runs", "data"),
         Output("unread", "children"),
@@ -163,12 +164,24 @@ def _register(app: Dash, view: View) -> None:
         chosen = [r.id for r in view.chosen(url.State.parse(search).runs)]
         count = f"{len(chosen)} of {len(view.listing.runs)} runs  ▾"
         unread = address.notice(view, path, search)
-        return cards.choices(view, words), chosen, count, chosen, unread
+        return cards.choices(view, words), count, chosen, unread
 
     _register_browser(app)
 
 
 def _register_browser(app: Dash) -> None:
+    app.clientside_callback(
+        ClientsideFunction("explorer", "brush"),
+        Output("brush", "data"),
+        Input("view", "data"),
+        State("brush", "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("explorer", "keep"),
+        Output("brush-kept", "data"),
+        Input("brush", "data"),
+        prevent_initial_call=True,
+    )
     app.clientside_callback(
         ClientsideFunction("explorer", "scheme"),
         Output("theme", "data"),
@@ -182,6 +195,7 @@ def _register_browser(app: Dash) -> None:
         Output({"type": "nav", "path": ALL}, "className"),
         Input("view", "data"),
         Input("url", "pathname"),
+        Input("brush-kept", "data"),
         State({"type": "nav", "path": ALL}, "id"),
     )
     app.clientside_callback(
@@ -194,6 +208,12 @@ def _register_browser(app: Dash) -> None:
         ClientsideFunction("explorer", "pick"),
         Output("view", "data", allow_duplicate=True),
         Input("picked", "value"),
-        State("shown-runs", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("explorer", "boxes"),
+        Output("picked", "value"),
+        Input("shown-runs", "data"),
+        State("picked", "value"),
         prevent_initial_call=True,
     )

@@ -154,11 +154,11 @@ def register(app: Dash, view: View, pages: Mapping[str, ModuleType]) -> None:
         Output("selection-note", "children"),
         Input("selection-csv", "n_clicks"),
         Input("selection-parquet", "n_clicks"),
-        State("view", "data"),
+        State("brush", "data"),
         prevent_initial_call=True,
     )
-    def save_selection(csv: int | None, parquet: int | None, search: str) -> Any:
-        selection = Selection.parse(url.State.parse(search).brush)
+    def save_selection(csv: int | None, parquet: int | None, brush: str) -> Any:
+        selection = Selection.parse(brush or "")
         if selection is None or not (csv or parquet):
             raise PreventUpdate
         try:

@@ -44,7 +44,6 @@ def layout(view: View, state: url.State) -> Component:
             dcc.Store(id="latent-act"),
             html.Div(id="selected", className="selected"),
             html.Div(id="latent-item"),
-            dcc.Store(id="latent-brush"),
             dcc.Store(id="latent-outline"),
         ],
         className="page",
@@ -99,11 +98,9 @@ def _register_frame(app: Dash, view: View) -> None:
         legend = panels.legend(view, state, chosen)
         return *panels.slider(state, chosen, known), latent_bar.dumps(chosen), legend
 
-    @app.callback(
-        Output("selected", "children"), Input("latent-brush", "data"), State("view", "data")
-    )
-    def show_selected(_brush: str, search: str) -> Any:
-        return panels.selected_table(view, url.State.parse(search))
+    @app.callback(Output("selected", "children"), Input("brush", "data"), State("view", "data"))
+    def show_selected(brush: str, search: str) -> Any:
+        return panels.selected_table(view, replace(url.State.parse(search), brush=brush))
 
 
 def _register_columns(app: Dash, view: View) -> None:
@@ -118,20 +115,24 @@ def _register_columns(app: Dash, view: View) -> None:
         Input("view", "data"),
         Input("revision", "data"),
         Input("theme", "data"),
+        Input("brush", "data"),
         State({"type": "latent-drawn", "run": MATCH}, "id"),
         State({"type": "latent-drawn", "run": MATCH}, "data"),
     )
     def show_column(
-        search: str, _revision: str, mode: str, part: dict[str, str], drawn: Any
+        search: str, _revision: str, mode: str, brush: str, part: dict[str, str], drawn: Any
     ) -> Any:
         name, layers = part["run"], [one["id"]["layer"] for one in ctx.outputs_list[0]]
         stamp = panels.stamp(view, name)
         known, under = drawn or (None, None)
         if ctx.triggered_id == "revision" and stamp == known:
             raise PreventUpdate
-        state = url.State.parse(search)
+        state = replace(url.State.parse(search), brush=brush)
         unmarked = f"{mode} {replace(state, brush='')}"
-        marks = (known, under) == (stamp, unmarked)  # nothing but the brush has changed
+        # Only the brush has changed, and what it lies on is there already.
+        marks = list(ctx.triggered_prop_ids) == ["brush.data"] and (known, under) == (
+            stamp, unmarked
+        )  # fmt: skip
         figures = [
             no_update
             if marks and layer != "centres"
@@ -155,12 +156,6 @@ def _register_columns(app: Dash, view: View) -> None:
         Input({"type": "latent", "run": ALL, "layer": "centres"}, "selectedData"),
         State({"type": "latent", "run": ALL, "layer": "centres"}, "id"),
         prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        ClientsideFunction("latent", "brush"),
-        Output("latent-brush", "data"),
-        Input("view", "data"),
-        State("latent-brush", "data"),
     )
 
 
@@ -196,16 +191,16 @@ def _register_item(app: Dash, view: View) -> None:
         return {"item": found}
 
     @app.callback(
-        Output("latent-found", "data", allow_duplicate=True),
+        Output("brush", "data", allow_duplicate=True),
         Input("latent-outline", "data"),
         State("view", "data"),
         prevent_initial_call=True,
     )
     def draw_around(outline: Any, search: str) -> Any:
         if not outline:
-            return {"brush": ""}
+            return ""
         try:
-            return {"brush": str(Selection.drawn(view, url.State.parse(search), outline))}
+            return str(Selection.drawn(view, url.State.parse(search), outline))
         except (UserError, TypeError, KeyError, ValueError) as error:
             raise PreventUpdate from error
 

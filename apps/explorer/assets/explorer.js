@@ -24,25 +24,38 @@
 
     const equal = (a, b) => a.length === b.length && a.every((one) => b.includes(one));
 
-    // `shown` is what the server ticked last: only what differs from it was the reader's doing, so that
-    // new runs and vanished ones never change a choice.
-    function pick(ids, shown) {
-        if (!ids || !shown || equal(ids, shown)) return same();
+    // Only what differs from `before` was the reader's doing, so that new runs and vanished ones never
+    // change a choice.
+    function choose(ids, before) {
+        if (!ids || !before || equal(ids, before)) return same();
         const current = query().getAll("run");
-        const base = current.length ? current : shown;
+        const base = current.length ? current : before;
         // A run may stand there as several of its epochs, "id@3".
-        const known = ids.concat(shown);
+        const known = ids.concat(before);
         const run = (name) => (known.includes(name) ? name : name.replace(/@\d+$/, ""));
-        const kept = base.filter((name) => ids.includes(run(name)) || !shown.includes(run(name)));
+        const kept = base.filter((name) => ids.includes(run(name)) || !before.includes(run(name)));
         const there = kept.map(run);
         return write({run: kept.concat(ids.filter((id) => !there.includes(id)))});
     }
 
     let ticked = null;
+    let boxes = null; // what is ticked in the list of runs, as far as it is in the URL
 
     const functions = {
-        pick,
         write,
+
+        pick(ids) {
+            const before = boxes;
+            boxes = ids;
+            return choose(ids, before);
+        },
+
+        // An answer of the server must not take back a tick that is still on its way into the URL.
+        boxes(shown, ids) {
+            if (boxes && !equal(ids, boxes)) return same();
+            boxes = shown;
+            return equal(ids, shown) ? same() : shown;
+        },
 
         // The grid hands over whole rows, or ids when the server chose them.
         tick(rows, all) {
@@ -55,7 +68,7 @@
             const gone = (ticked || []).filter((id) => !present.has(id));
             const shown = ticked;
             ticked = rows.map((row) => row.id).concat(gone);
-            return pick(ticked, shown);
+            return choose(ticked, shown);
         },
 
         scheme(clicks, mode) {
@@ -69,7 +82,18 @@
             return [mode, mode];
         },
 
-        links(search, path, ids) {
+        brush(search, known) {
+            const now = new URLSearchParams(search || "").get("brush") || "";
+            return now === known ? same() : now;
+        },
+
+        // Into the URL, past the view: what the brush does not touch stays as it is drawn.
+        keep(brush) {
+            write({brush});
+            return brush;
+        },
+
+        links(search, path, brush, ids) {
             const here = ids.some((id) => id.path === path) ? path : "/";
             return [
                 ids.map((id) => id.path + window.location.search),

@@ -73,11 +73,6 @@
             if (!drawn) return known.run === run ? null : same();
             return known.run === run && alike(known, drawn) ? same() : {run, ...drawn};
         },
-
-        brush(search, known) {
-            const now = new URLSearchParams(search || "").get("brush") || "";
-            return now === known ? same() : now;
-        },
     };
 
     // Plotly tells clicks on points alone, and none where nothing can be hovered over.
