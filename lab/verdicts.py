@@ -1,5 +1,7 @@
 """One sentence on a run: what its latent space does, and the figures that say so."""
 
+import math
+
 import numpy as np
 import polars as pl
 
@@ -9,12 +11,13 @@ from lab.runs.figures import CONSISTENT_BELOW
 from lab.views import information_ceiling, latest, on_sphere, series
 
 HARDLY, MOSTLY = 0.1, 0.75  # shares of the dimensions that make a verdict
-HOLEY = 0.1  # share of the prior in holes, beyond what so few items leave, that makes a verdict
+HOLEY = 0.05  # share of the prior in holes, beyond what so few items leave, that makes a verdict
+ONE_BIT = math.log(2)  # nats; codes that carry less cannot tell one half of the items from another
 CAPPED = 0.95  # share of log N from which information has reached its ceiling
 
 
 def verdict(run: Run) -> str:
-    """One sentence: collapsed, partly collapsed, active but holey, or healthy, with its numbers.
+    """One sentence: collapsed, nearly or partly so, active but holey, or healthy, with its numbers.
 
     Of directions, whose KL is constant: how much of it tells sentences apart.
     """
@@ -33,13 +36,17 @@ def verdict(run: Run) -> str:
     au, cu = round(active[0]), None if consistent is None else round(consistent[0])
     share = latest(run, "hole_mass")
     holes = share is not None and share[0] > HOLEY
-    state = _state(au, cu, width, holes)
+    told = latest(run, "mi")
+    mute = told is not None and told[0] < ONE_BIT
+    state = _state(au, cu, width, holes, mute)
     if cu is None:
         words = f"{au} of {width} units active; deterministic codes have no consistent units."
         return words if state == "Healthy" else f"{state}: {words}"
     alive = f"{au} of {width} units active"
     if au <= HARDLY * width:
         alive = _since(run, width)
+    elif mute:
+        alive += f", but {max(told[0], 0):.2f} nats of information, less than one bit"
     matching = f"CU {cu} of {width}{_worst(run, width - cu) if cu < MOSTLY * width else ''}"
     joint = f"; {100 * share[0]:.0f}\u202f% of the prior in holes" if holes else ""
     if state == "Healthy":
@@ -47,11 +54,13 @@ def verdict(run: Run) -> str:
     return f"{state}: {alive}; {matching}{joint}."
 
 
-def _state(au: int, cu: int | None, width: int, holes: bool) -> str:
+def _state(au: int, cu: int | None, width: int, holes: bool, mute: bool) -> str:
     """Collapse and holes are judged apart: a few units may be active and off the prior too."""
     holey = holes or (cu is not None and cu < MOSTLY * width)
     if au <= HARDLY * width:
         return "Collapsed, but not to the prior" if holey else "Collapsed"
+    if mute:
+        return "Nearly collapsed and holey" if holey else "Nearly collapsed"
     if au < MOSTLY * width:
         return "Partly collapsed and holey" if holey else "Partly collapsed"
     return "Active but holey" if holey else "Healthy"

@@ -493,6 +493,30 @@ def test_the_verdict_names_what_happened(tmp_path, units, opening):
     assert verdicts.verdict(open_run(tmp_path / "r")).startswith(opening)
 
 
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"mi": 0.4}, "Nearly collapsed: 3 of 3 units active, but 0.40 nats of information, less "
+         "than one bit; CU 3 of 3."),
+        ({"mi": 0.7}, "Healthy: 3 of 3 units active; CU 3 of 3."),
+        ({"mi": 2.0, "hole_mass": 0.09}, "Active but holey: 3 of 3 units active; CU 3 of 3; "
+         "9\u202f% of the prior in holes."),
+        ({"mi": 2.0, "hole_mass": 0.04}, "Healthy: 3 of 3 units active; CU 3 of 3."),
+        ({"mi_moment": -0.1, "hole_mass_moment": 0.5}, "Nearly collapsed and holey: 3 of 3 units "
+         "active, but 0.00 nats of information, less than one bit; CU 3 of 3; 50\u202f% of the "
+         "prior in holes."),
+    ],
+)  # fmt: skip
+def test_the_verdict_asks_for_a_bit_of_information_and_for_the_joint_prior(
+    tmp_path, figures, words
+):
+    with RunWriter(tmp_path / "r", {"spec": "vae", "corpus": {"name": "tiny"}}) as writer:
+        writer.write_items(items_table(6))
+        writer.write_epoch(0, GAUSSIAN, [{"split": "valid", "au": 3, "cu": 3} | figures])
+        writer.commit(status="finished")
+    assert verdicts.verdict(open_run(tmp_path / "r")) == words
+
+
 def test_a_few_units_that_were_alive_since_collapse_are_not_denied(tmp_path):
     with RunWriter(tmp_path / "r", {"spec": "vae", "corpus": {"name": "tiny"}}) as writer:
         writer.write_items(items_table(6))

@@ -58,7 +58,8 @@ def units_panel(
     figure = collapse_charts.units_figure(found, thresholds, room, colour, mode)
     counts = collapse.unit_counts(found, thresholds)
     words = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    return figure, f"{words}{f'; {found.about}' if found.about else ''}."
+    both = "AU counts the active and the mixed ones" if counts["mixed"] else ""
+    return figure, f"{'; '.join(filter(None, [words, both, found.about]))}."
 
 
 def counts(view: View, state: State, mode: str) -> tuple[list[go.Figure], str]:

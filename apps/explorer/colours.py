@@ -14,6 +14,8 @@ from lab import look
 from lab.errors import UserError
 from lab.runs import Run
 
+UNLABELLED = "#868e96"  # grey: no class of any column
+
 
 def labels(run: Run) -> list[str]:
     """Names of the run's label columns; none when its items can't be read."""
@@ -47,7 +49,8 @@ def groups(view: View, state: State, run: Run, chosen: Sequence[Run]) -> tuple[C
     column = colour_column(state, chosen)
     found = shared_classes(view, column, chosen)
     if found is None or column not in run.items.columns:
-        return single(look.colour(run.spec)), np.zeros(len(run.items), np.int16)
+        colour = look.colour(run.spec) if found is None else UNLABELLED
+        return single(colour), np.zeros(len(run.items), np.int16)
     edges = None if found.edges is None else found.edges.tobytes()
     key = ("groups", run.items_key, column, found.names, edges)
     return found, view.remember(key, lambda: found.assign(run.items[column]).astype(np.int16))

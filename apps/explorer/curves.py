@@ -21,6 +21,7 @@ CHARTS = (
 )  # fmt: skip
 FROM_ZERO = ("kl", "mi", "au", "cu", "hole_mass", "aggregated_kl")
 ESTIMATOR_DASH = "dot"
+NONE = "None of these runs has recorded it."
 
 
 def layout(view: View, state: url.State) -> Component:
@@ -47,20 +48,18 @@ def figures_of(view: View, chosen: Sequence[Run], mode: str) -> list[go.Figure]:
     x_title, names = _x_title(chosen), cards.run_names(chosen)
     ceilings = {views.information_ceiling(r) for r in chosen if r.epochs}
     ceiling = ceilings.pop() if len(ceilings) == 1 else None
+    found = {
+        q: [c for run, name in zip(chosen, names, strict=True) for c in _curves(view, run, name, q)]
+        for q in CHARTS
+    }
     return [
         charts.curves_figure(
-            [
-                c
-                for run, name in zip(chosen, names, strict=True)
-                for c in _curves(view, run, name, q)
-            ],
-            x_title,
-            mode,
-            ceiling if q == "mi" else None,
-            q in FROM_ZERO,
+            curves, x_title, mode, ceiling if q == "mi" else None, q in FROM_ZERO
         )
-        for q in CHARTS
-    ]
+        if curves
+        else charts.note_figure(NONE, mode)
+        for q, curves in found.items()
+    ]  # fmt: skip
 
 
 def _curves(view: View, run: Run, name: str, quantity: str) -> list[charts.Curve]:

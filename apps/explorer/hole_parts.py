@@ -110,14 +110,15 @@ def summary(found: holes.Holes, latents: Latents, family: str) -> str:
     excess = found.prior.value - found.fresh.value
     error = math.hypot(found.prior.stderr, found.fresh.stderr)
     verdict = (
-        f"The excess of {100 * excess:.0f} ± {100 * error:.0f} points is holes."
+        f"The difference of the two, {100 * excess:.0f} ± {100 * error:.0f} points, is holes."
         if excess > 2 * error
         else f"So few items leave such gaps of their own in {latents.dimensions} dimensions: "
         "this says nothing about holes."
     )
     return (
-        f"{mass} of {count:,} prior draws lie in a hole. Under half of the items ({found.known:,}) "
-        f"{prior} do, and {fresh} of fresh draws of the other half. {verdict}{of}"
+        f"{mass} of {count:,} prior draws lie in a hole. To tell holes from the room between so "
+        f"few items, one half of them ({found.known:,}) is asked alone: {prior} of prior draws lie "
+        f"in its holes, and {fresh} of fresh draws of the other half. {verdict}{of}"
     )
 
 

@@ -27,7 +27,7 @@ from apps.explorer.view import View
 from lab.runs import Run
 
 TITLE = "Holes"
-GROUNDS = {"gap": "gap", "density": "aggregated posterior"}
+GROUNDS = {"gap": "gap", "density": "q(z)"}
 FILLS = {"nearest": "of the nearest code", "zeros": "zero", "prior": "of a prior draw"}
 
 

@@ -55,7 +55,7 @@ class Planes:
         )
 
     def plane(self, run: Run, chosen: Sequence[Run]) -> Plane:
-        """The first two axes, turned within their plane onto those of the first readable run."""
+        """The first two axes, turned within their plane onto those of the first run that moves."""
         axes = self.axes(run)
         first = self._first(chosen)
         if first is None or first.id == run.id:
@@ -85,13 +85,18 @@ class Planes:
         return self._maps.get(key, make, lambda arrays: sum(a.nbytes for a in arrays))
 
     def _first(self, chosen: Sequence[Run]) -> Run | None:
+        """The first run whose codes move, as the axes of a collapsed one are noise; else any."""
+        readable = []
         for run in chosen:
             try:
                 self.axes(run)
+                active = views.latest(self.view.at(run), "au")
             except UserError:
                 continue
-            return run
-        return None
+            if active is None or active[0]:
+                return run
+            readable.append(run)
+        return readable[0] if readable else None
 
     def _turned(self, run: Run, axes: Axes, first: Run) -> Plane:
         here, there = self.common(run, first)

@@ -12,7 +12,7 @@ from lab.layouts import NAMES
 from lab.runs import Run
 
 KINDS = {"pca": "principal axes", "ab": "A → B", **NAMES, "pairs": "pairs of dimensions"}
-DRAWN = {"density": "aggregated posterior", "gap": "gap", "centres": "centres"}
+DRAWN = {"density": "q(z)", "gap": "gap", "centres": "centres"}
 BASES = {"activity": "by activity", "index": "by index", "pca": "principal axes"}
 
 

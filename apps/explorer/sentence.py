@@ -52,7 +52,7 @@ def _controls(view: View, state: url.State, chosen: Sequence[Run]) -> list[Compo
     axes = cards.axes(state, chosen)
     box = dmc.Autocomplete(
         id="sentence-item", value="", debounce=400, size="sm", data=[], maxDropdownHeight=320,
-        placeholder="search the dumped sentences", filter={"function": "keepAll"},
+        placeholder="search sentences", filter={"function": "keepAll"},
     )  # fmt: skip
     epoch = "" if state.epoch is None else str(state.epoch)
     return [

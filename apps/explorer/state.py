@@ -52,7 +52,7 @@ class State:
     epoch: int | None = None
     colour: str | None = None
     limit: float = 4.0
-    prior: bool = False
+    prior: bool = True
     a: str = ""
     b: str = ""
     behind: str | None = None
@@ -102,7 +102,7 @@ class State:
             epoch=_whole(first("epoch")),
             colour=first("colour") or None,
             limit=next((v for v in LIMITS if f"{v:g}" == first("limit")), cls.limit),
-            prior=first("prior") == "1",
+            prior=first("prior") != "0",
             a=first("a")[:LONGEST_SENTENCE],
             b=first("b")[:LONGEST_SENTENCE],
             behind=next((b for b in BACKDROPS if b == first("behind")), None),

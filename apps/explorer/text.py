@@ -37,9 +37,11 @@ def rank(position: int) -> str:
 
 
 def figure(value: float) -> str:
-    """A number for a card: two decimals below 10, one below 100, none above."""
+    """A number for a card: two decimals below 10, one below 100, none above; a true minus sign."""
     size = abs(value)
     if size < 100:
         # Adding 0 takes the sign off a zero.
-        return f"{round(value, 2) + 0.0:.2f}" if size < 10 else f"{value:.1f}"
-    return f"{value:,.0f}" if size < 1e6 else f"{value:.1e}"
+        words = f"{round(value, 2) + 0.0:.2f}" if size < 10 else f"{value:.1f}"
+    else:
+        words = f"{value:,.0f}" if size < 1e6 else f"{value:.1e}"
+    return words.replace("-", "−", 1)

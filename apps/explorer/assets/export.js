@@ -85,7 +85,7 @@
     function value(control) {
         const boxes = [...control.querySelectorAll("input[type=checkbox]")];
         if (boxes.length === 1) return boxes[0].checked ? "on" : "off";
-        if (boxes.length) return boxes.filter((b) => b.checked).map((b) => words(b.labels[0])).join(", ");
+        if (boxes.length) return boxes.filter((b) => b.checked).map((b) => words([...b.labels].at(-1))).join(", ");
         const radio = control.querySelector("input[type=radio]:checked");
         if (radio) return words(radio.nextElementSibling) || radio.value;
         const typed = [...control.querySelectorAll("input:not([type=hidden]), textarea")].map((e) => e.value);

@@ -10,7 +10,7 @@
         controls(x, y, limit, prior, ground, fill, epoch) {
             // The page that just opened reports all of its controls at once.
             if (x === undefined || triggered().length !== 1) return same();
-            const defaults = {x: "a1", y: "a2", limit: "4", prior: "0", ground: "gap", fill: "nearest", epoch: ""};
+            const defaults = {x: "a1", y: "a2", limit: "4", prior: "1", ground: "gap", fill: "nearest", epoch: ""};
             return write({x, y, limit, prior: prior ? "1" : "0", ground, fill, epoch}, defaults);
         },
 

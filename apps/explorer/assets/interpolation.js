@@ -7,7 +7,7 @@
     const triggered = () => window.dash_clientside.callback_context.triggered;
     const query = (key) => new URLSearchParams(window.location.search).get(key);
 
-    const DEFAULTS = {path: "straight", steps: "11", ground: "gap", x: "a1", y: "a2", limit: "4", prior: "0"};
+    const DEFAULTS = {path: "straight", steps: "11", ground: "gap", x: "a1", y: "a2", limit: "4", prior: "1"};
     const NO_POINTS = {on: "", pa: "", pb: ""};
 
     const interpolation = {

@@ -5,7 +5,7 @@
     const same = () => window.dash_clientside.no_update;
     const write = (changes, defaults) => window.dash_clientside.explorer.write(changes, defaults);
     const triggered = () => window.dash_clientside.callback_context.triggered;
-    const DEFAULTS = {category: "mean", x: "a1", y: "a2", limit: "4", prior: "0"};
+    const DEFAULTS = {category: "mean", x: "a1", y: "a2", limit: "4", prior: "1"};
     const LAYERS = ["density", "gap", "centres"];
     const SHOWN = "density,centres";
 
@@ -100,9 +100,13 @@
         later = null;
     }, true);
 
-    document.addEventListener("pointerup", (event) => {
+    document.addEventListener("pointermove", (event) => {
+        if (pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > STILL) pressed = null;
+    }, true);
+
+    document.addEventListener("pointerup", () => {
         const {graph, x, y, twice} = pressed || {};
-        if (!graph || twice || Math.hypot(event.clientX - x, event.clientY - y) > STILL) return;
+        if (!graph || twice) return;
         const done = tell(graph, x, y);
         later = setTimeout(() => { later = null; done(); }, DOUBLE);
     }, true);

@@ -3,7 +3,7 @@
 // The page of projections: its controls write the URL.
 (function () {
     const same = () => window.dash_clientside.no_update;
-    const DEFAULTS = {projection: "pca", drawn: "density", limit: "4", prior: "0", by: "activity", count: "4"};
+    const DEFAULTS = {projection: "pca", drawn: "density", limit: "4", prior: "1", by: "activity", count: "4"};
 
     const projections = {
         controls(projection, drawn, limit, prior, colour, by, count, pairs, epoch, last) {
