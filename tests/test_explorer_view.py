@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from explorer_runs import sentences, write_all, write_epoch, write_run
 
-from apps.explorer import colours, panels
+from apps.explorer import cards, colours, panels
 from apps.explorer.app import create_app
 from apps.explorer.cache import Cache
 from apps.explorer.guard import allowed
@@ -282,6 +282,23 @@ def test_a_selection_survives_the_url_and_later_epochs(tmp_path: Path) -> None:
     view.refresh()
     assert view.dumped_epoch(view.listing.runs[0], None) == 3
     assert np.array_equal(known.rows(view)[1], rows) and 0 < len(rows) < 240
+
+
+def test_runs_of_one_name_show_what_tells_them_apart(tmp_path: Path) -> None:
+    for spec in ("dg_vae", "dg_vae(anneal=2)"):
+        write_run(tmp_path, spec, label="DG-VAE", epochs=1, count=20)
+    write_run(tmp_path, "vae", label="VAE", epochs=1, count=20)
+    write_run(tmp_path, "vae", label="VAE", seed=1, epochs=1, count=20)
+    view = View(tmp_path)
+    places = {
+        run.id: cards.heading(view, run, "")[1].children[0].children for run in view.listing.runs
+    }
+    assert places == {
+        "grammar/dg_vae/0": "dg_vae · grammar · seed 0",
+        "grammar/dg_vae(anneal=2)/0": "dg_vae(anneal=2) · grammar · seed 0",
+        "grammar/vae/0": "grammar · seed 0",
+        "grammar/vae/1": "grammar · seed 1",
+    }
 
 
 def test_no_map_has_one_dimension_on_both_axes(tmp_path: Path) -> None:

@@ -57,9 +57,10 @@ def graph(component_id: Any, shape: str = "square", **given: Any) -> html.Div:
     return html.Div(picture, className=shape)
 
 
-def heading(run: Run, when: str) -> list[Component]:
+def heading(view: View, run: Run, when: str) -> list[Component]:
     """A column's head: method, where it was trained, where the picture stands."""
-    place = f"{run.corpus} · seed {run.seed}"
+    spec = [run.spec] if run.id in view.listing.alike else []
+    place = " · ".join([*spec, run.corpus, f"seed {run.seed}"])
     return [
         html.H3([swatch(run.spec), html.Span(run.label, title=run.about)]),
         html.Div([html.Span(place), html.Span(when), status(run)], className="where"),

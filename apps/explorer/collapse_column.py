@@ -90,7 +90,7 @@ def column(
         run = view.find(run_id)
         epoch = view.dumped_epoch(run, state.epoch)
         then = view.at(run, epoch)
-        head = cards.heading(run, panels.when(run, epoch, state))
+        head = cards.heading(view, run, panels.when(run, epoch, state))
         words = cards.numbers(then), verdicts.verdict(then)
     except UserError as error:
         return _without(view, run_id, error, mode)
@@ -107,7 +107,7 @@ def _without(view: View, run_id: str, error: UserError, mode: str) -> tuple[Any,
     head, numbers, verdict = "", "", str(error)
     try:
         run = view.find(run_id)
-        head = cards.heading(run, "")
+        head = cards.heading(view, run, "")
         verdict = verdicts.verdict(view.at(run))
         numbers = cards.numbers(view.at(run))
     except UserError:

@@ -25,9 +25,9 @@ def column(places: Places, state: State, run_id: str, mode: str) -> tuple[Any, .
     head: list[Component] = []
     try:
         run = places.view.find(run_id)
-        head = cards.heading(run, "")
+        head = cards.heading(places.view, run, "")
         epoch = places.epoch(run, state)
-        head = cards.heading(run, panels.when(run, epoch, state))
+        head = cards.heading(places.view, run, panels.when(run, epoch, state))
         figure = _map(places, state, run, epoch, mode)
     except (UserError, ValueError) as error:
         return charts.note_figure(str(error), mode), head, ""

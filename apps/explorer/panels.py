@@ -129,10 +129,10 @@ def words(view: View, state: State, name: str) -> tuple[Any, ...]:
         epoch = shown.epoch(view, state)
     except UserError:
         now = view.at(run)
-        return cards.heading(run, ""), cards.numbers(now), verdicts.verdict(now)
+        return cards.heading(view, run, ""), cards.numbers(now), verdicts.verdict(now)
     then = view.at(run, epoch)
     return (
-        cards.heading(run, when_in(shown, epoch, state)),
+        cards.heading(view, run, when_in(shown, epoch, state)),
         cards.numbers(then),
         verdicts.verdict(then),
     )

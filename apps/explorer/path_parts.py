@@ -66,7 +66,7 @@ def column(paths: Paths, state: State, run_id: str, mode: str) -> tuple[Any, ...
     head: list[Component] = []
     try:
         run = paths.view.find(run_id)
-        head = cards.heading(run, "")
+        head = cards.heading(paths.view, run, "")
         wanted = paths.asked(state)
         path = attempt(paths, run, wanted, state)
         figure = _map(paths, state, run, path, mode)
@@ -74,7 +74,12 @@ def column(paths: Paths, state: State, run_id: str, mode: str) -> tuple[Any, ...
         return charts.note_figure(str(error), mode), head, [], []
     if isinstance(path, str):
         return figure, head, [], [html.P(path)]
-    return figure, cards.heading(run, path.source), _numbers(path), list(map(html.P, path.notes))
+    return (
+        figure,
+        cards.heading(paths.view, run, path.source),
+        _numbers(path),
+        list(map(html.P, path.notes)),
+    )
 
 
 def _map(paths: Paths, state: State, run: Run, path: Path | str, mode: str) -> go.Figure:

@@ -76,8 +76,10 @@ def told(view: View, state: State, name: str) -> tuple[Any, Any]:
     try:
         epoch = shown.epoch(view, state)
     except UserError:
-        return cards.heading(run, ""), cards.numbers(view.at(run))
-    return cards.heading(run, when_in(shown, epoch, state)), cards.numbers(view.at(run, epoch))
+        return cards.heading(view, run, ""), cards.numbers(view.at(run))
+    return cards.heading(view, run, when_in(shown, epoch, state)), cards.numbers(
+        view.at(run, epoch)
+    )
 
 
 def frame_of(run: Run, names: Sequence[str], state: State, mode: str) -> maps.Frame:

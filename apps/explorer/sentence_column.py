@@ -29,8 +29,8 @@ def picture_column(posteriors: Posteriors, state: State, run_id: str, mode: str)
         bars, facts = sentence_panels.information(posteriors, now, row, mode)
     except UserError as error:
         empty = charts.note_figure("", mode)
-        return charts.note_figure(str(error), mode), cards.heading(run, ""), "", empty
-    return figure, cards.heading(run, panels.when(run, now.epoch, state)), facts, bars
+        return charts.note_figure(str(error), mode), cards.heading(view, run, ""), "", empty
+    return figure, cards.heading(view, run, panels.when(run, now.epoch, state)), facts, bars
 
 
 def near_column(posteriors: Posteriors, state: State, run_id: str) -> Component:

@@ -34,9 +34,13 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Listing:
-    """The folder at one moment; `revision` changes whenever anything in it does."""
+    """The folder at one moment; `revision` changes whenever anything in it does.
+
+    `alike` are the ids of runs whose method's name another spec of their corpus has as well.
+    """
 
     runs: tuple[Run, ...] = ()
+    alike: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
     missing: bool = False
     revision: str = ""
@@ -285,7 +289,9 @@ class View:
         known = {run.id: run for run in self.listing.runs}
         kept = [known[r.id] if r.id in known and known[r.id] == r else r for r in runs]
         kept.sort(key=lambda r: (str(r.info.get("created", "")), r.id))
-        return Listing(tuple(kept), tuple(problems), revision=revision)
+        named = zip(kept, views.method_names(kept), strict=True)
+        alike = frozenset(run.id for run, name in named if name != run.label)
+        return Listing(tuple(kept), alike, tuple(problems), revision=revision)
 
 
 def _until(run: Run, until: float) -> RunUntil:
