@@ -197,6 +197,8 @@ def _register_item(app: Dash, view: View) -> None:
         prevent_initial_call=True,
     )
     def draw_around(outline: Any, search: str) -> Any:
+        if outline is None:  # the page has just opened
+            raise PreventUpdate
         if not outline:
             return ""
         try:

@@ -70,7 +70,9 @@
             const run = ids[index].run;
             const drawn = all[index] && outline(all[index]);
             const known = brushed();
-            if (!drawn) return known.run === run ? null : same();
+            // A panel that is just drawn has no outline yet: only the reader's hand takes one away.
+            const byHand = touched.run === run && Date.now() - touched.when < RECENT;
+            if (!drawn) return known.run === run && byHand ? {} : same();
             return known.run === run && alike(known, drawn) ? same() : {run, ...drawn};
         },
     };
@@ -78,8 +80,10 @@
     // Plotly tells clicks on points alone, and none where nothing can be hovered over.
     const STILL = 4; // pixels that a pointer may move within a click
     const DOUBLE = 300; // milliseconds within which a second click makes it a double one, which zooms out
+    const RECENT = 3000; // milliseconds from a press until what it does is told
     let pressed = null;
     let later = null;
+    let touched = {};
 
     function layer(target) {
         const graph = target.classList?.contains("nsewdrag") ? target.closest(".dash-graph") : null;
@@ -98,6 +102,7 @@
         if (later) clearTimeout(later);
         pressed = event.button === 0 ? {graph: layer(event.target), x: event.clientX, y: event.clientY, twice: Boolean(later)} : null;
         later = null;
+        if (pressed?.graph) touched = {run: JSON.parse(pressed.graph.id).run, when: Date.now()};
     }, true);
 
     document.addEventListener("pointermove", (event) => {
