@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,7 +32,9 @@ def read_plane(path: Path, dims: Sequence[int], latent: Mapping[str, Any] | None
             check_dump(path, family, shapes, latent or {})
             if family == "vmf":
                 raise ValueError("directions have no coordinates of their own")
-            arrays = {k: _columns(file, a, list(dims)) for k, a in layout.items()}
+        with ThreadPoolExecutor() as pool:  # reading leaves the other threads free
+            read = partial(_columns, path, dims=list(dims))
+            arrays = dict(zip(layout, pool.map(read, layout.values()), strict=True))
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: truncated or not a latents file ({words})") from error
@@ -60,17 +64,18 @@ def _layout(file: BinaryIO) -> dict[str, tuple[np.dtype, list[int], int]]:
     }
 
 
-def _columns(file: BinaryIO, array: tuple[np.dtype, list[int], int], dims: list[int]) -> np.ndarray:
+def _columns(path: Path, array: tuple[np.dtype, list[int], int], dims: list[int]) -> np.ndarray:
     """Columns of the last axis of one array, as float32."""
     dtype, (count, *rest), place = array
     width = int(np.prod(rest))
     buffer = np.empty((max(1, BLOCK // (width * dtype.itemsize)), width), dtype)
     found = np.empty((count, *rest[:-1], len(dims)), np.float32)
-    file.seek(place)
-    for start in range(0, count, len(buffer)):
-        block = buffer[: count - start]
-        _fill(file, block)
-        found[start : start + len(block)] = block.reshape(len(block), *rest)[..., dims]
+    with open(path, "rb", buffering=0) as file:
+        file.seek(place)
+        for start in range(0, count, len(buffer)):
+            block = buffer[: count - start]
+            _fill(file, block)
+            found[start : start + len(block)] = block.reshape(len(block), *rest)[..., dims]
     return found
 
 
