@@ -286,6 +286,7 @@ def promptly(work: Callable[[], Value]) -> Value:
         ("?x=zz&limit=99&epoch=soon", ["x", "limit", "epoch"]), ("?nonsense=1", ["nonsense"]),
         ("?at=1,2,3&k=7&near=far&blocks=some", ["at", "k", "near", "blocks"]), ("?a=%FF%00", []),
         ("?x=a1&active=2&active=-1", ["active"]), ("?" + "&" * 500, []), ("?x[]=1", ["x[]"]),
+        ("?brush=0,0,1,0,1,1%7Ca1%7Ca2%7C3%7Cr", []), ("?brush=0,0,1,0%7Ca1", ["brush"]),
     ],
 )  # fmt: skip
 def test_whatever_an_address_asks_for_in_vain_is_known(search: str, wrong: list[str]) -> None:

@@ -24,6 +24,11 @@ LONGEST_PAIRS = 160  # characters of chosen pairs that are read
 LONGEST_BRUSH = 4_000  # characters of an outline and the name of its run
 LONGEST_SENTENCE = 400  # characters of a typed sentence that are read
 _COORDINATES = re.compile(r"(-?\d{1,3}(?:\.\d{1,9})?),(-?\d{1,3}(?:\.\d{1,9})?)", re.ASCII)
+_CORNER = r"-?\d+(?:\.\d+)?(?:e[-+]?\d{1,2})?"
+_BRUSH = re.compile(
+    rf"{_CORNER},{_CORNER}(?:,{_CORNER},{_CORNER}){{2,47}}\|[az]\d{{1,7}}\|[az]\d{{1,7}}\|\d{{1,7}}\|.+",
+    re.ASCII,
+)
 _BOUND = re.compile(r"-?\d{1,3}(\.\d{1,9})?", re.ASCII)
 NARROWEST = 1e-5  # width of a zoom
 _DECIMAL = re.compile(r"\d{1,3}(\.\d{1,9})?(e-\d)?", re.ASCII)
@@ -128,7 +133,7 @@ class State:
             pairs=first("pairs")[:LONGEST_PAIRS],
             show=_layers(query.get("show", [])),
             zoom=_window(first("zoom")),
-            brush=first("brush")[:LONGEST_BRUSH],
+            brush=_brush(first("brush")),
             path=next((p for p in PATHS if p == first("path")), cls.path),
             steps=_between(_whole(first("steps")), FEWEST_STEPS, MOST_STEPS, cls.steps),
             on=first("on"),
@@ -163,6 +168,11 @@ def _window(text: str) -> tuple[float, float, float, float] | None:
     x0, x1, y0, y1 = map(float, parts)
     wide = min(x1 - x0, y1 - y0) > NARROWEST
     return (x0, x1, y0, y1) if wide else None
+
+
+def _brush(text: str) -> str:
+    """Corners, axes, epoch and column, as `Selection` reads them: "0,0,1,0,1,1|a1|a2|3|run"."""
+    return text if len(text) <= LONGEST_BRUSH and _BRUSH.fullmatch(text) else ""
 
 
 def _positive(text: str, default: float) -> float:
