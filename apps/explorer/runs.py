@@ -24,7 +24,8 @@ _SHORT = {
     "reconstruction": "Reconstr.",
 }
 _OPTIONS = {
-    "theme": cards.GRID_THEME,
+    # Four lines of a verdict.
+    "theme": {"function": "explorerTheme(themeQuartz).withParams({rowHeight: 72})"},
     "rowSelection": {"mode": "multiRow"},
     "selectionColumnDef": {"pinned": "left"},
     "domLayout": "autoHeight",

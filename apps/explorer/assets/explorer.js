@@ -131,7 +131,8 @@
     const figure = (value) => {
         const size = Math.abs(value);
         if (Number.isInteger(value) && size < 1e6) return String(value);
-        return size < 10 ? value.toFixed(2) : size < 1000 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
+        const words = size < 10 ? size.toFixed(2) : size < 1000 ? size.toFixed(1) : Math.round(size).toLocaleString("en");
+        return value < 0 && words !== "0.00" ? "−" + words : words;
     };
 
     window.dashAgGridComponentFunctions = Object.assign({}, window.dashAgGridComponentFunctions, {
