@@ -264,7 +264,7 @@ def test_columns_show_map_texts_neighbours_and_what_moved(page: object, address:
     column = page.locator("article").first
     column.get_by_text(re.compile("shared with epoch 2: overlap")).wait_for()
     column.get_by_text(re.compile("on average, 0.0.. by chance")).wait_for()
-    assert column.locator(".near").first.locator("tbody tr").count() >= 10
+    assert column.locator("[id*='sentence-near'] tbody tr").count() >= 10
     assert "drawn" in column.locator(".utterances").inner_text()
     page.get_by_text("No checkpoint to decode with.").first.wait_for()
     page.get_by_text("have no KL between them").first.wait_for()
@@ -275,7 +275,7 @@ def test_a_clicked_neighbour_and_a_found_sentence_go_into_the_url(
     page: object, address: str
 ) -> None:
     page.goto(f"{address}?item=5&run=grammar%2Fbn_vae%2F0")
-    first = page.locator(".near .go").first
+    first = page.locator("[id*='sentence-near'] .go").first
     words = first.inner_text()
     first.click()
     page.wait_for_function("!location.search.includes('item=5')")
