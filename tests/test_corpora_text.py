@@ -231,7 +231,9 @@ def test_undecodable_text_names_the_line(folder):
     assert_user_error(r"train\.txt line 3: not UTF-8", lambda: load(path))
 
 
-@pytest.mark.parametrize("data", [b"not gzip", gzip.compress(b"a b c\n" * 99)[:-12]])
+@pytest.mark.parametrize(
+    "data", [b"not gzip", gzip.compress(b"a b c\n" * 99)[:-12]], ids=["no gzip", "truncated"]
+)
 def test_damaged_gzip_is_an_error(folder, data):
     path = folder()
     (path / "train.txt").unlink()
