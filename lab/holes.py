@@ -23,6 +23,8 @@ from lab.metrics.kneser_ney import MARKS
 from lab.runs import Latents
 
 FILLS = ("nearest", "zeros", "prior")
+TINY = 1e-12  # length up to which what is across two axes is rounding
+TINY = 1e-12  # length up to which what is across two axes is rounding
 LEVEL = TENTH  # nats: q below a tenth of p is a hole
 DRAWS, FEWEST_DRAWS = 2_000, 200
 PAIRS = 100_000_000  # of a draw and a posterior: a second or two in 32 dimensions
@@ -220,33 +222,38 @@ def _held_out(latents: Latents, seed: int) -> tuple[Latents, np.ndarray, np.ndar
 
 
 def fill(
-    latents: Latents, dims: tuple[int, int], at: tuple[float, float], how: str, seed: int = 0
+    latents: Latents, axes: np.ndarray, at: tuple[float, float], how: str, seed: int = 0
 ) -> tuple[np.ndarray, int | None]:
-    """A code z [D] with the coordinates `at` in two dimensions, and the item that filled the rest.
+    """A code z [D] at the coordinates `at` of two orthonormal axes [D, 2], and the item that filled
+    the rest.
 
-    The others are those of the code nearest in these two, zeros, or those of a prior draw; on a
-    sphere they are scaled to its surface. UserError for places outside of the sphere's outline.
+    What is across the axes is that of the code nearest on them, zero, or that of a prior draw; on a
+    sphere it is scaled to its surface. UserError for places outside of the sphere's outline.
     """
-    row = None
+    row, rest = None, np.zeros(latents.dimensions)
     if how == "nearest":
-        row = int(np.square(latents.mean[:, dims] - np.array(at)).sum(axis=1).argmin())
-        z = latents.mean[row].astype(float)
-    else:
-        z = prior_draws(latents, 1, seed)[0] * (how == "prior")
-    z[list(dims)] = at
-    return (_on_sphere(z, dims) if latents.family == "vmf" else z), row
+        plane = latents.mean @ axes.astype(latents.mean.dtype)
+        row = int(np.square(plane - np.array(at)).sum(axis=1).argmin())
+        rest = latents.mean[row].astype(float)
+    elif how == "prior":
+        rest = prior_draws(latents, 1, seed)[0]
+    on, rest = axes @ np.array(at, float), _across(rest, axes)
+    return (_on_sphere(on, rest, axes) if latents.family == "vmf" else on + rest), row
 
 
-def _on_sphere(z: np.ndarray, dims: tuple[int, int]) -> np.ndarray:
-    if len(z) == 2:
-        return to_sphere(z)
-    others = np.setdiff1d(np.arange(len(z)), dims)
-    rest = 1 - np.square(z[list(dims)]).sum()
-    if rest < 0:
+def _across(z: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    return z - axes @ (axes.T @ z)
+
+
+def _on_sphere(on: np.ndarray, rest: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    if len(on) == 2:
+        return to_sphere(on)
+    left = 1 - np.square(on).sum()
+    if left < 0:
         raise UserError("No code lies there: it is outside of the sphere's outline.")
-    length = np.linalg.norm(z[others])
-    z[others] = z[others] * math.sqrt(rest) / length if length else math.sqrt(rest / len(others))
-    return z
+    # Zeros do not reach the sphere: all directions across take the same part instead.
+    rest = rest if np.linalg.norm(rest) > TINY else _across(np.ones(len(on)), axes)
+    return on + rest * math.sqrt(left) / np.linalg.norm(rest)
 
 
 def describe(latents: Latents, z: np.ndarray, count: int = 5) -> Place:

@@ -9,6 +9,7 @@ from browsing import Visit
 from explorer_runs import write_run
 
 from apps.explorer import decoding, hole_parts, maps
+from apps.explorer.looked_at import LookedAt
 from apps.explorer.maps import Frame
 from apps.explorer.places import Places, signed
 from apps.explorer.state import State
@@ -46,9 +47,14 @@ def parrot(monkeypatch: pytest.MonkeyPatch) -> Parrot:
 
 
 @pytest.fixture
-def places(tmp_path: Path, parrot: Parrot) -> Places:
+def looked(tmp_path: Path, parrot: Parrot) -> LookedAt:
     write_runs(tmp_path)
-    return Places(View(tmp_path))
+    return LookedAt(View(tmp_path))
+
+
+@pytest.fixture
+def places(looked: LookedAt) -> Places:
+    return looked.places
 
 
 def words(component: object) -> str:
@@ -92,20 +98,20 @@ def runs(places: Places) -> tuple:
     return places.view.listing.runs
 
 
-def test_a_place_is_described_in_every_run(places: Places) -> None:
+def test_a_place_is_described_in_every_run(looked: LookedAt) -> None:
     for state, origin in (
         (State(at=(1.0, -1.0)), "nearest in these two"),
         (State(draw=3), "draw 3"),
     ):
-        for run in runs(places):
-            figure, _, place = hole_parts.column(places, state, run.id, "light")
+        for run in runs(looked.places):
+            figure, _, place = hole_parts.column(looked, state, run.id, "light")
             assert origin in words(place) and "nearest sentences" in words(place)
             assert figure.data[-1].marker.symbol == "cross-thin"
 
 
-def test_texts_are_greedy_and_sampled_or_say_why_there_are_none(places: Places) -> None:
+def test_texts_are_greedy_and_sampled_or_say_why_there_are_none(looked: LookedAt) -> None:
     state = State(at=(0.5, 0.25), x="z1", y="z2")
-    said = [words(hole_parts.texts(places, state, r.id)) for r in runs(places)]
+    said = [words(hole_parts.texts(looked, state, r.id)) for r in runs(looked.places)]
     assert said[0].count("the dog sees 0.50") == 4 and said[0].count("the cat sees 0.50") == 1
     assert all("No checkpoint" in s for s in said[1:])
 
@@ -116,10 +122,10 @@ def test_inside_and_outside_are_scored(places: Places, parrot: Parrot) -> None:
     assert "Deterministic" in words(hole_parts.said(places, State(), runs(places)[3].id))
 
 
-def test_vanished_runs_and_wild_draws_are_a_line(places: Places) -> None:
-    figure, _, place = hole_parts.column(places, State(draw=9_999_999), "gone", "light")
+def test_vanished_runs_and_wild_draws_are_a_line(looked: LookedAt) -> None:
+    figure, _, place = hole_parts.column(looked, State(draw=9_999_999), "gone", "light")
     assert "no longer" in figure.layout.annotations[0].text and place == ""
-    place = hole_parts.column(places, State(draw=9_999_999), runs(places)[0].id, "light")[2]
+    place = hole_parts.column(looked, State(draw=9_999_999), runs(looked.places)[0].id, "light")[2]
     assert hole_parts.HINT in words(place)
 
 

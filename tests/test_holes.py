@@ -105,7 +105,7 @@ def test_samples_are_read_by_their_moments_and_single_ones_as_points() -> None:
 @pytest.mark.parametrize("how", holes.FILLS)
 def test_a_click_fixes_two_coordinates(how: str) -> None:
     latents = consistent(50, 6, 0.4)
-    z, row = holes.fill(latents, (4, 1), (0.3, -1.2), how)
+    z, row = holes.fill(latents, np.eye(6)[:, [4, 1]], (0.3, -1.2), how)
     assert (z[4], z[1]) == (0.3, -1.2)
     others = z[[0, 2, 3, 5]]
     if how == "nearest":
@@ -113,20 +113,36 @@ def test_a_click_fixes_two_coordinates(how: str) -> None:
         assert row == away.argmin() and np.array_equal(others, latents.mean[row][[0, 2, 3, 5]])
     else:
         assert row is None and others.any() == (how == "prior")
-        assert np.array_equal(z, holes.fill(latents, (4, 1), (0.3, -1.2), how)[0])
+        assert np.array_equal(z, holes.fill(latents, np.eye(6)[:, [4, 1]], (0.3, -1.2), how)[0])
 
 
 @pytest.mark.parametrize("how", holes.FILLS)
 @pytest.mark.parametrize("width", [2, 3, 7])
 def test_a_click_on_a_sphere_stays_on_it(how: str, width: int) -> None:
-    z, _ = holes.fill(directions(30, width, 9.0), (0, 1), (0.3, -0.4), how)
+    z, _ = holes.fill(directions(30, width, 9.0), np.eye(width)[:, :2], (0.3, -0.4), how)
     assert np.linalg.norm(z) == pytest.approx(1)
     assert width == 2 or np.allclose(z[:2], (0.3, -0.4))
 
 
+@pytest.mark.parametrize("how", holes.FILLS)
+@pytest.mark.parametrize("family", ["gaussian", "vmf"])
+def test_a_click_on_any_two_axes_fixes_its_part_on_them(how: str, family: str) -> None:
+    latents = consistent(50, 6, 0.4) if family == "gaussian" else directions(50, 6, 9.0)
+    axes = np.linalg.qr(np.random.default_rng(4).normal(size=(6, 2)))[0]
+    z, row = holes.fill(latents, axes, (0.3, -0.4), how)
+    assert z @ axes == pytest.approx((0.3, -0.4))
+    if family == "vmf":
+        assert np.linalg.norm(z) == pytest.approx(1)
+    if how == "nearest":
+        assert row == np.linalg.norm(latents.mean @ axes - [0.3, -0.4], axis=1).argmin()
+        rests = (code - axes @ (axes.T @ code) for code in (z, latents.mean[row]))
+        one, other = (rest / np.linalg.norm(rest) for rest in rests)
+        assert one == pytest.approx(other, abs=1e-6)
+
+
 def test_a_click_off_the_sphere_is_refused() -> None:
     with pytest.raises(UserError, match="outside of the sphere"):
-        holes.fill(directions(30, 5, 9.0), (0, 1), (0.9, 0.9), "nearest")
+        holes.fill(directions(30, 5, 9.0), np.eye(5)[:, :2], (0.9, 0.9), "nearest")
 
 
 def test_a_place_names_its_nearest_items_first() -> None:

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from apps.explorer import (
     address,
     cards,
+    clicks,
     collapse,
     curves,
     exporting,
@@ -77,6 +78,7 @@ def create_app(root: str | Path, host: str = "127.0.0.1", token: str | None = No
     app.layout = lambda: _shell(view)
     _register(app, view)
     exporting.register(app, view, PAGES)
+    clicks.register(app, view)
     for page in PAGES.values():
         page.register(app, view)
     return app

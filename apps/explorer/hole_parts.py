@@ -9,6 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from apps.explorer import cards, charts, grounds, item, maps, panels, text, theme
+from apps.explorer.looked_at import LookedAt
 from apps.explorer.places import COMPARED, Places, Said, signed
 from apps.explorer.state import State
 from lab import holes
@@ -20,31 +21,32 @@ RING = 8  # pixels
 HINT = "Click anywhere on a map, or on a row of a list: every run says what is there."
 
 
-def column(places: Places, state: State, run_id: str, mode: str) -> tuple[Any, ...]:
+def column(looked: LookedAt, state: State, run_id: str, mode: str) -> tuple[Any, ...]:
     """Map, head and the place looked at, of one run."""
-    head: list[Component] = []
+    places, head = looked.places, list[Component]()
     try:
         run = places.view.find(run_id)
         head = cards.heading(places.view, run, "")
         epoch = places.epoch(run, state)
         head = cards.heading(places.view, run, panels.when(run, epoch, state))
-        figure = _map(places, state, run, epoch, mode)
+        figure = _map(looked, state, run, epoch, mode)
     except (UserError, ValueError) as error:
         return charts.note_figure(str(error), mode), head, ""
-    return figure, head, _place(places, state, run, epoch)
+    return figure, head, _place(looked, state, run, epoch)
 
 
-def _map(places: Places, state: State, run: Run, epoch: int, mode: str) -> go.Figure:
-    shared, dims = panels.frame(places.view, run, state, mode)
-    grid = places.view.density(run, epoch, dims, state.limit)
+def _map(looked: LookedAt, state: State, run: Run, epoch: int, mode: str) -> go.Figure:
+    view = looked.view
+    shared, dims = panels.frame(view, run, state, mode)
+    grid = view.density(run, epoch, dims, state.limit)
     gap = state.ground == "gap"
-    plane = grounds.plane(places.view, run, epoch, dims)
+    plane = grounds.plane(view, run, epoch, dims)
     values, words = grounds.values(*plane, grid, gap)
     figure = (maps.gap_figure if gap else maps.density_figure)(*grid[:2], values, shared)
     grounds.noted(figure, words, mode)
-    rings = _rings(places, run, epoch, dims, theme.TOKENS[mode]["muted"])
-    posterior = item.traces(places.view, state, run, epoch, dims, mode)
-    figure.add_traces([*rings, *posterior, *_cross(places, state, run, epoch, dims, mode)])
+    rings = _rings(looked.places, run, epoch, dims, theme.TOKENS[mode]["muted"])
+    posterior = item.traces(view, state, run, epoch, dims, mode)
+    figure.add_traces([*rings, *posterior, *_cross(looked, state, run, epoch, dims, mode)])
     return figure.update_layout(hoverdistance=RING)  # else a ring takes clicks 20 pixels away
 
 
@@ -67,11 +69,11 @@ def _rings(
 
 
 def _cross(
-    places: Places, state: State, run: Run, epoch: int, dims: tuple[int, int], mode: str
+    looked: LookedAt, state: State, run: Run, epoch: int, dims: tuple[int, int], mode: str
 ) -> list[go.Scatter]:
     """The place looked at."""
     try:
-        code = places.code(run, epoch, state)
+        code = looked.code(run, epoch, state)
     except UserError:
         return []
     if code is None:
@@ -137,12 +139,12 @@ def _row(run: Run, found: holes.Holes, k: int, state: State) -> html.Tr:
     )
 
 
-def _place(places: Places, state: State, run: Run, epoch: int) -> list[Component]:
+def _place(looked: LookedAt, state: State, run: Run, epoch: int) -> list[Component]:
     try:
-        code = places.code(run, epoch, state)
+        code = looked.code(run, epoch, state)
         if code is None:
             return [html.P(HINT, className="hint")]
-        latents = places.latents(run, epoch)
+        latents = looked.places.latents(run, epoch)
         place = holes.describe(latents, code.z)
         nearest = _nearest(run, latents, place)
     except UserError as error:
@@ -183,11 +185,12 @@ def _table(head: Iterable[str], rows: Iterable[list[Component]]) -> html.Table:
     return html.Table([html.Thead(html.Tr([html.Th(n) for n in head])), body], className="found")
 
 
-def texts(places: Places, state: State, run_id: str) -> Component:
+def texts(looked: LookedAt, state: State, run_id: str) -> Component:
     """What the run's decoder says at the place looked at."""
+    places = looked.places
     try:
-        run = places.view.find(run_id)
-        code = places.code(run, places.epoch(run, state), state)
+        run = looked.view.find(run_id)
+        code = looked.code(run, places.epoch(run, state), state)
         if code is None:
             return html.Div()
         greedy, *sampled = places.texts(run, code.z)

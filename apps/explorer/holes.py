@@ -21,7 +21,7 @@ from dash.development.base_component import Component
 
 from apps.explorer import cards, hole_parts, panels
 from apps.explorer import state as url
-from apps.explorer.places import Places
+from apps.explorer.looked_at import LookedAt
 from apps.explorer.redraw import redrawn
 from apps.explorer.view import View
 from lab.runs import Run
@@ -103,7 +103,8 @@ def legend(state: url.State, chosen: Sequence[Run]) -> Component:
 
 def register(app: Dash, view: View) -> None:
     """The page's callbacks."""
-    places = Places(view)
+    looked = view.shared(LookedAt)
+    places = looked.places
 
     @app.callback(
         Output("holes-columns", "children"),
@@ -142,7 +143,7 @@ def register(app: Dash, view: View) -> None:
         search: str, _revision: str, mode: str, _found: Any, part: dict[str, str], drawn: Any
     ) -> Any:
         column = partial(
-            hole_parts.column, places, url.State.parse(search), part["run"], mode or "light"
+            hole_parts.column, looked, url.State.parse(search), part["run"], mode or "light"
         )
         return redrawn(panels.stamp(view, part["run"]), drawn, column)
 
@@ -165,7 +166,7 @@ def register(app: Dash, view: View) -> None:
         State({"type": "place-texts", "run": MATCH}, "id"),
     )
     def show_texts(search: str, _drawn: Any, part: dict[str, str]) -> Any:
-        return hole_parts.texts(places, url.State.parse(search), part["run"])
+        return hole_parts.texts(looked, url.State.parse(search), part["run"])
 
     @app.callback(
         Output({"type": "holes-said", "run": MATCH}, "children"),

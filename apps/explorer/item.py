@@ -63,15 +63,26 @@ def clicked(view: View, state: State, name: str, point: Any) -> str:
     run = shown.run
     dims = view.dims(run, state.x, state.y)
     plane = view.plane_points(run, shown.epoch(view, state), dims)
+    x0, x1, *_ = window(state)
+    row = nearest(plane, point, x1 - x0)
+    return "" if row is None else str(run.items["id"][row])
+
+
+def nearest(plane: np.ndarray, point: Any, width: float) -> int | None:
+    """The row of the points [N, 2] of a map of that width that a click (x, y) means, if any."""
     away = np.square(plane - np.asarray(point, plane.dtype)).sum(1)
     row = int(away.argmin())
-    x0, x1, *_ = window(state)
-    return str(run.items["id"][row]) if away[row] <= (NEAR * (x1 - x0)) ** 2 else ""
+    return row if away[row] <= (NEAR * width) ** 2 else None
 
 
-def place(state: State, mode: str) -> list[go.Scatter]:
-    """A cross at the place of the maps that was clicked."""
-    if state.at is None:
+def placed(point: Any, of: str = "") -> dict[str, str]:
+    """What the URL holds of a place that was clicked, in coordinates `of` these axes."""
+    return {"at": ",".join(f"{v:.3f}" for v in point), "of": of, "draw": ""}
+
+
+def place(state: State, mode: str, of: str = "") -> list[go.Scatter]:
+    """A cross at the place that was clicked, on the maps that have the axes `of` it."""
+    if state.at is None or state.of != of:
         return []
     return [cross(*state.at, mode)]
 
@@ -81,12 +92,6 @@ def cross(x: float, y: float, mode: str) -> go.Scatter:
     line = {"width": 2.5, "color": theme.TOKENS[mode]["accent"]}
     marker = {"symbol": "cross-thin", "size": 15, "line": line}
     return go.Scatter(x=[x], y=[y], mode="markers", marker=marker, hoverinfo="skip")
-
-
-def place_words(state: State) -> str:
-    """Which place was clicked."""
-    x, y = (f"{v:.2f}".replace("-", "−") for v in state.at)
-    return f"The place ({x}, {y}) of the maps."
 
 
 def address(page: str, search: str | None) -> str:

@@ -19,9 +19,10 @@ from dash import (
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from apps.explorer import behind, item, latent_bar, latent_card, panels, sentence_column
+from apps.explorer import behind, clicks, item, latent_bar, latent_card, panels
 from apps.explorer import state as url
 from apps.explorer.ahead import Ahead
+from apps.explorer.clicks import Click
 from apps.explorer.columns import acted, columns
 from apps.explorer.selection import Selection
 from apps.explorer.view import View
@@ -39,11 +40,9 @@ def layout(view: View, state: url.State) -> Component:
             html.Div(id="latent-legend"),
             html.Div(latent_card.grid(view, columns(view, state), state.show), id="latent-columns"),
             dcc.Store(id="latent-shown", data=_shown(view, state)),
-            dcc.Store(id="latent-found"),
-            dcc.Store(id="latent-clicked"),
             dcc.Store(id="latent-act"),
             html.Div(id="selected", className="selected"),
-            html.Div(id="latent-item"),
+            *clicks.parts("latent"),
             dcc.Store(id="latent-outline"),
         ],
         className="page",
@@ -161,7 +160,7 @@ def _register_columns(app: Dash, view: View) -> None:
 
 def _register_item(app: Dash, view: View) -> None:
     @app.callback(
-        Output("latent-found", "data"),
+        Output("latent-found", "data", allow_duplicate=True),
         Input("latent-act", "data"),
         State("view", "data"),
         prevent_initial_call=True,
@@ -174,21 +173,12 @@ def _register_item(app: Dash, view: View) -> None:
             raise PreventUpdate from error
         return {"run": names}
 
-    @app.callback(
-        Output("latent-found", "data", allow_duplicate=True),
-        Input("latent-clicked", "data"),
-        State("view", "data"),
-        prevent_initial_call=True,
-    )
-    def find_item(clicked: Any, search: str) -> Any:
-        try:
-            point = [float(clicked["x"]), float(clicked["y"])]
-            if clicked["layer"] != "centres":
-                return {"at": ",".join(f"{v:.3f}" for v in point), "draw": ""}
-            found = item.clicked(view, url.State.parse(search), str(clicked["run"]), point)
-        except (UserError, TypeError, KeyError, ValueError) as error:
-            raise PreventUpdate from error
-        return {"item": found}
+    def find(state: url.State, clicked: Click) -> dict[str, str]:
+        if clicked.layer != "centres":
+            return item.placed(clicked.point)
+        return {"item": item.clicked(view, state, clicked.run, clicked.point)}
+
+    clicks.told(app, "latent", find)
 
     @app.callback(
         Output("brush", "data", allow_duplicate=True),
@@ -206,24 +196,6 @@ def _register_item(app: Dash, view: View) -> None:
         except (UserError, TypeError, KeyError, ValueError) as error:
             raise PreventUpdate from error
 
-    @app.callback(Output("latent-item", "children"), Input("view", "data"))
-    def show_item(search: str) -> Any:
-        state, links, said = url.State.parse(search), [], []
-        if state.item is not None:
-            said.append(sentence_column.item_words(view, state))
-            links.append(_link("Its neighbours, KL and decodes", "/sentence", search))
-        if state.at is not None:
-            said.append(html.P(item.place_words(state), className="hint"))
-            links.append(_link("What every run says at this place", "/holes", search))
-        if not links:
-            return None
-        close = html.Button("Clear", id="latent-clear", className="plain ask")
-        return html.Div([*said, html.Div([*links, close], className="after")], className="picked")
-
-
-def _link(words: str, page: str, search: str) -> Component:
-    return dcc.Link(words, href=item.address(page, search), className="read")
-
 
 def _register_browser(app: Dash) -> None:
     app.clientside_callback(
@@ -240,18 +212,6 @@ def _register_browser(app: Dash) -> None:
         Input("show-layers", "value"),
         State("epoch", "max"),
         State("offered", "data"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        ClientsideFunction("latent", "found"),
-        Output("view", "data", allow_duplicate=True),
-        Input("latent-found", "data"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        ClientsideFunction("latent", "clear"),
-        Output("view", "data", allow_duplicate=True),
-        Input("latent-clear", "n_clicks"),
         prevent_initial_call=True,
     )
     app.clientside_callback(

@@ -75,9 +75,13 @@ def _cell(
     names, matrix, dims = _axes(pictures, run, pair, state)
     figure = _map(pictures, run, epoch, (matrix, dims), state, frame_of(run, names, state, mode))
     view = pictures.view
-    if matrix is None:
-        return figure.add_traces(item.traces(view, state, run, epoch, dims, mode))
-    return figure.add_traces(item.turned(view, state, run, epoch, matrix, mode))
+    if matrix is not None:
+        posterior = item.turned(view, state, run, epoch, matrix, mode)
+        of = f"pc{pair[0] + 1}.{pair[1] + 1}"
+        return figure.add_traces([*posterior, *item.place(state, mode, of)])
+    posterior = item.traces(view, state, run, epoch, dims, mode)
+    clicked = item.place(state, mode) if dims == view.dims(run, state.x, state.y) else []
+    return figure.add_traces([*posterior, *clicked])
 
 
 def _map(
@@ -111,10 +115,9 @@ def _axes(
 ) -> tuple[list[str], np.ndarray | None, tuple[int, int]]:
     """Names of the two axes, and the axes: principal ones [D, 2], or None and two dimensions."""
     if state.by == "pca":
-        axes = pictures.planes.axes(run)
-        held = axes.share[list(pair)].sum()
-        names = [f"PC {pair[0] + 1}", f"{pair[1] + 1} · {held:.0%}"]
-        return names, axes.matrix[:, list(pair)], pair
+        axes = pictures.planes.pair(run, pair)
+        names = [f"PC {pair[0] + 1}", f"{pair[1] + 1} · {axes.share.sum():.0%}"]
+        return names, axes.matrix, pair
     order = pictures.view.order(run)
     dims = pair if state.by == "index" else (int(order[pair[0]]), int(order[pair[1]]))
     return [text.dimension(d) for d in dims], None, dims

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from apps.explorer import text
+from apps.explorer.ellipse import two_of
 from apps.explorer.paths import pairs
 from apps.explorer.places import Places, signed
 from apps.explorer.state import State
@@ -66,7 +67,7 @@ def asked(places: Places, state: State, chosen: Sequence[Run]) -> Asked:
 
 
 def _fill(latents: Any, dims: tuple[int, int], at: tuple[float, float], how: str) -> np.ndarray:
-    return holes.fill(latents, dims, at, how)[0]
+    return holes.fill(latents, two_of(latents, dims), at, how)[0]
 
 
 def _dimensions(places: Places, run: Run, state: State) -> tuple[int, int]:

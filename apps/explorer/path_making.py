@@ -24,7 +24,7 @@ class Paths:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.places = Places(view)
+        self.places = view.shared(Places)
         self._made = Cache(256)
         self._asked = Cache(16)
 

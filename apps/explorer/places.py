@@ -1,10 +1,9 @@
-"""Places of a latent space, a prior draw or a point of a map: where they are and what is there."""
+"""Holes of runs, found once, and what decoders say inside and outside of them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from apps.explorer import text
 from apps.explorer.cache import Cache
 from apps.explorer.decoding import shared
 from apps.explorer.state import State
@@ -17,14 +16,6 @@ from lab.runs import Latents, Run
 
 SAMPLED = 4
 COMPARED = 100  # texts decoded inside of holes, and as many outside
-
-
-@dataclass(frozen=True)
-class Code:
-    """A code z [D] and in words where it comes from."""
-
-    z: np.ndarray
-    words: str
 
 
 @dataclass(frozen=True)
@@ -71,24 +62,6 @@ class Places:
         except LookupError:
             return None
 
-    def code(self, run: Run, epoch: int, state: State) -> Code | None:
-        """The code of the place asked for; None without one. UserError off a sphere."""
-        latents = self.latents(run, epoch)
-        if state.draw is not None and state.draw < holes.DRAWS:
-            z = holes.prior_draws(latents, holes.DRAWS)[state.draw]
-            return Code(z, f"Prior draw {state.draw}, all {len(z)} coordinates.")
-        if state.at is None:
-            return None
-        dims = self.view.dims(run, state.x, state.y)
-        z, row = holes.fill(latents, dims, state.at, state.fill)
-        here = ", ".join(f"{text.dimension(d)} = {signed(z[d], 2)}" for d in dict.fromkeys(dims))
-        others = len(z) - len(set(dims))
-        if not others:
-            return Code(z, f"{here}, all of the code.")
-        sphere = latents.family == "vmf"
-        nearest = "" if row is None else run.items["text"][row]
-        return Code(z, f"{here}; the other {others} are {_source(state.fill, sphere, nearest)}.")
-
     def texts(self, run: Run, z: np.ndarray) -> list[str]:
         """The most probable text of a code and four draws."""
         greedy = self.decoder.texts(run, z[None])
@@ -113,15 +86,6 @@ class Places:
 
 def _sides(found: holes.Holes) -> tuple[np.ndarray, np.ndarray]:
     return holes.inside_and_outside(found, COMPARED)
-
-
-def _source(fill: str, sphere: bool, nearest: str) -> str:
-    """Where the other coordinates come from, in words."""
-    if fill == "zeros":
-        return "equal, as far as the sphere allows zeros" if sphere else "zero"
-    drawn, near = "those of a prior draw", "those of the code nearest in these two"
-    scaled = ", scaled to the sphere" * sphere
-    return drawn + scaled if fill == "prior" else f"{near}, “{text.shortened(nearest, 80)}”{scaled}"
 
 
 def _unknown() -> holes.Holes:

@@ -30,13 +30,18 @@ class Plane:
     shared: int = 0
     disparity: float = 0.0
 
+    @property
+    def names(self) -> tuple[str, str]:
+        kind = "turned" if self.onto and self.shared >= FEWEST_SHARED else "principal"
+        return f"{kind} axis 1", f"{kind} axis 2"
+
 
 class Planes:
     """Axes, planes and densities of a view's runs, each computed once while in use."""
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.common = Posteriors(view).common
+        self.common = view.shared(Posteriors).common
         self._axes = Cache(64 * MEGABYTE)
         self._planes = Cache(256)
         self._maps = Cache(96 * MEGABYTE)
@@ -53,6 +58,16 @@ class Planes:
             lambda: projection.principal_axes(latents.mean),
             lambda axes: axes.matrix.nbytes,
         )
+
+    def pair(self, run: Run, pair: tuple[int, int]) -> Axes:
+        """Two of the principal axes, counted from 0.
+
+        UserError as `axes`, or where one is missing.
+        """
+        axes = self.axes(run)
+        if max(pair) >= len(axes.share):
+            raise UserError(f"This run has no principal axis {max(pair) + 1}.")
+        return Axes(axes.matrix[:, list(pair)], axes.share[list(pair)])
 
     def plane(self, run: Run, chosen: Sequence[Run]) -> Plane:
         """The first two axes, turned within their plane onto those of the first run that moves."""

@@ -6,16 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from apps.explorer.cache import Cache
+from apps.explorer.neighbours import Posteriors
 from apps.explorer.path_ends import Asked, Ends, dump, ends, sentences
 from apps.explorer.places import Places
-from apps.explorer.planes import Planes
 from apps.explorer.state import State
-from apps.explorer.view import categories
+from apps.explorer.view import View, categories
 from lab.errors import UserError
 from lab.projection import axes_between
 from lab.runs import Run
 
 HINT = "Type or pick two sentences, A and B."
+TEXT_AXES = ("A → B", "widest other")
 NO_MODEL = "No checkpoint to encode A and B with; pick sentences that this run dumped."
 
 
@@ -43,9 +44,9 @@ class TextAxes:
 class Texts:
     """The axes by run and texts, each made once."""
 
-    def __init__(self, planes: Planes) -> None:
-        self.view, self.common = planes.view, planes.common
-        self.places = Places(planes.view)
+    def __init__(self, view: View) -> None:
+        self.view, self.common = view, view.shared(Posteriors).common
+        self.places = view.shared(Places)
         self._made = Cache(256)
 
     def axes(self, run: Run, state: State) -> TextAxes:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from apps.explorer import text, theme
 from apps.explorer.places import signed
 from apps.explorer.planes import FEWEST_SHARED, Plane, Planes
-from apps.explorer.projection_axis import TextAxes, Texts
+from apps.explorer.projection_axis import TEXT_AXES, TextAxes, Texts
 from apps.explorer.state import State
 from lab.runs import Run
 
@@ -30,14 +30,14 @@ def basis(planes: Planes, texts: Texts, run: Run, state: State, mode: str) -> Ba
     if state.projection == "ab":
         found = texts.axes(run, state)
         words = _between(found, run, state)
-        return Basis(found.matrix, _names(found), words, (_letters(found, state.limit, mode),))
+        names = _named(TEXT_AXES, found.share)
+        return Basis(found.matrix, names, words, (_letters(found, state.limit, mode),))
     plane = planes.plane(run, planes.view.chosen(state.runs))
-    return Basis(plane.matrix, _principal_names(plane), _words(plane))
+    return Basis(plane.matrix, _named(plane.names, plane.share), _words(plane))
 
 
-def _principal_names(plane: Plane) -> tuple[str, ...]:
-    name = "turned axis" if plane.onto and plane.shared >= FEWEST_SHARED else "principal axis"
-    return tuple(f"{name} {k + 1}, {share:.0%} of Var μ" for k, share in enumerate(plane.share))
+def _named(names: tuple[str, str], share: np.ndarray) -> tuple[str, ...]:
+    return tuple(f"{n}, {s:.0%} of Var μ" for n, s in zip(names, share, strict=True))
 
 
 def _words(plane: Plane) -> str:
@@ -50,11 +50,6 @@ def _words(plane: Plane) -> str:
         f"{held} Turned onto {plane.onto} by {plane.shared:,} shared items; "
         f"disparity {plane.disparity:.2f}."
     )
-
-
-def _names(found: TextAxes) -> tuple[str, ...]:
-    names = ("A → B", "widest other")
-    return tuple(f"{n}, {s:.0%} of Var μ" for n, s in zip(names, found.share, strict=True))
 
 
 def _between(found: TextAxes, run: Run, state: State) -> str:

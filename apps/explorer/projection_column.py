@@ -30,8 +30,8 @@ class Pictures:
     """The view with its planes, axes between texts, and layouts by kind."""
 
     def __init__(self, view: View) -> None:
-        self.view, self.planes = view, Planes(view)
-        self.texts, bench = Texts(self.planes), Bench()
+        self.view, self.planes, self.texts = view, view.shared(Planes), view.shared(Texts)
+        bench = Bench()
         self.layouts = {kind: Layouts(view, self.planes, kind, bench) for kind in NAMES}
 
     def basis(self, run: Run, state: State, mode: str) -> Basis:
@@ -48,7 +48,7 @@ def map_figure(pictures: Pictures, state: State, name: str, mode: str) -> go.Fig
         axes = pictures.basis(run, state, mode)
         figure = _map(pictures, run, epoch, axes, state, mode)
         figure.add_traces(item.turned(view, state, run, epoch, axes.matrix, mode))
-        figure.add_traces(axes.on_top)
+        figure.add_traces([*axes.on_top, *item.place(state, mode, state.projection)])
         return figure.update_traces(_halo(mode), {"mode": "lines+markers+text"})
     except (UserError, ValueError) as error:
         return charts.note_figure(str(error), mode)
@@ -113,12 +113,27 @@ def _map(
     return maps.gap_figure(*grid[:2], gap, frame)
 
 
+def points_of(
+    pictures: Pictures, run: Run, epoch: int, state: State
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows [M] of the items that are drawn, and their points [M, 2].
+
+    UserError where there are none yet.
+    """
+    view = pictures.view
+    if state.projection in NAMES:
+        layouts = pictures.layouts[state.projection]
+        return layouts.rows(run), layouts.turned(run, epoch, view.chosen(state.runs))
+    points = view.points(run, epoch) @ pictures.basis(run, state, "light").matrix
+    return np.arange(len(points)), points
+
+
 def _of_plane(
     pictures: Pictures, run: Run, epoch: int, state: State, mode: str
 ) -> tuple[go.Figure, str]:
     view, axes = pictures.view, pictures.basis(run, state, mode)
-    points = view.points(run, epoch) @ axes.matrix
-    frame, rows = frame_of(run, axes.names, state, mode), np.arange(len(points))
+    rows, points = points_of(pictures, run, epoch, state)
+    frame = frame_of(run, axes.names, state, mode)
     figure = _points_figure(view, state, run, rows, points, frame, axes.on_top)
     return figure, axes.words
 
@@ -126,11 +141,10 @@ def _of_plane(
 def _laid_out(
     pictures: Pictures, run: Run, epoch: int, state: State, mode: str
 ) -> tuple[go.Figure, str]:
-    view, layouts = pictures.view, pictures.layouts[state.projection]
-    layout = layouts.turned(run, epoch, view.chosen(state.runs))
-    names = [f"{NAMES[layouts.kind]} {k}" for k in (1, 2)]
+    rows, layout = points_of(pictures, run, epoch, state)
+    names = [f"{NAMES[state.projection]} {k}" for k in (1, 2)]
     frame = maps.Frame(*names, LAYOUT_LIMIT, mode=mode)
-    figure = _points_figure(view, state, run, layouts.rows(run), layout, frame)
+    figure = _points_figure(pictures.view, state, run, rows, layout, frame)
     figure.update_xaxes(showticklabels=False, ticks="")
     figure.update_yaxes(showticklabels=False, ticks="")
     return figure, ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -11,10 +12,12 @@ from dash.exceptions import PreventUpdate
 
 from apps.explorer import (
     cards,
+    clicks,
     colours,
     pairs,
     panels,
     projection_cards,
+    projection_clicks,
     projection_column,
     projection_controls,
     projection_jobs,
@@ -44,6 +47,7 @@ def layout(view: View, state: url.State) -> Component:
             dcc.Store(id="projections-shown", data=_shown(view, state)),
             dcc.Store(id="projections-browser", data=uuid4().hex),
             dcc.Interval(id="projections-clock", interval=1_000, disabled=True),
+            *clicks.parts("projections"),
         ],
         className="page projections",
     )
@@ -73,6 +77,7 @@ def register(app: Dash, view: View) -> None:
     _register_planes(app, pictures)
     _register_pairs(app, pictures)
     projection_jobs.register(app, pictures.layouts)
+    clicks.told(app, "projections", partial(projection_clicks.found, pictures))
     _register_browser(app)
 
 

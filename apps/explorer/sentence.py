@@ -20,7 +20,16 @@ from dash import (
 )
 from dash.development.base_component import Component
 
-from apps.explorer import cards, neighbours, panels, sentence_column, sentence_panels, text
+from apps.explorer import (
+    cards,
+    clicks,
+    item,
+    neighbours,
+    panels,
+    sentence_column,
+    sentence_panels,
+    text,
+)
 from apps.explorer import state as url
 from apps.explorer.interpolation import suggestions
 from apps.explorer.neighbours import Posteriors
@@ -40,7 +49,8 @@ def layout(view: View, state: url.State) -> Component:
             html.Div(id="sentence-words"),
             html.Div(_columns(view, chosen), id="sentence-columns"),
             dcc.Store(id="sentence-shown", data=[r.id for r in chosen]),
-            dcc.Store(id="sentence-found"),
+            dcc.Store(id="sentence-searched"),
+            *clicks.parts("sentence"),
         ],
         className="page",
     )
@@ -117,9 +127,10 @@ def _card(run: Run) -> Component:
 
 def register(app: Dash, view: View) -> None:
     """The page's callbacks."""
-    posteriors = Posteriors(view)
+    posteriors = view.shared(Posteriors)
     _register_toolbar(app, view)
     _register_columns(app, posteriors)
+    clicks.told(app, "sentence", lambda _search, clicked: item.placed(clicked.point))
 
     @app.callback(
         Output("sentence-columns", "children"),
@@ -201,7 +212,7 @@ def _register_toolbar(app: Dash, view: View) -> None:
         return suggestions(view, url.State.parse(search), typed or "", text.LONGEST_TEXT)
 
     @app.callback(
-        Output("sentence-found", "data"),
+        Output("sentence-searched", "data"),
         Input("sentence-item", "value"),
         State("view", "data"),
         prevent_initial_call=True,
@@ -223,7 +234,7 @@ def _register_toolbar(app: Dash, view: View) -> None:
         Input("sentence-against", "value"),
         Input("sentence-x", "value"),
         Input("sentence-y", "value"),
-        Input("sentence-found", "data"),
+        Input("sentence-searched", "data"),
         Input({"type": "sentence-go", "run": ALL, "place": ALL, "item": ALL}, "n_clicks"),
         prevent_initial_call=True,
     )

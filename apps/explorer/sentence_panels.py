@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
 
-from apps.explorer import charts, decoding, ellipse, maps, neighbours, panels, text, theme
+from apps.explorer import charts, decoding, ellipse, item, maps, neighbours, panels, text, theme
 from apps.explorer.neighbours import Dump, Moved, Posteriors
 from apps.explorer.state import State
 from lab import look
@@ -37,7 +37,7 @@ def picture(posteriors: Posteriors, state: State, now: Dump, row: int, mode: str
     figure.add_traces(ellipse.posterior_traces(latents, row, axes, mode, draws))
     if now.epoch == run.best_epoch and run.can_decode and len(draws) > 1:
         figure.add_trace(_numbers(draws[:SAID, list(dims)], mode))
-    return figure
+    return figure.add_traces(item.place(state, mode))
 
 
 def _near_centres(

@@ -29,6 +29,7 @@ _BRUSH = re.compile(
     rf"{_CORNER},{_CORNER}(?:,{_CORNER},{_CORNER}){{2,47}}\|[az]\d{{1,7}}\|[az]\d{{1,7}}\|\d{{1,7}}\|.+",
     re.ASCII,
 )
+_PRINCIPAL = re.compile(r"pc(\d{1,5})\.(\d{1,5})", re.ASCII)
 _BOUND = re.compile(r"-?\d{1,3}(\.\d{1,9})?", re.ASCII)
 NARROWEST = 1e-5  # width of a zoom
 _DECIMAL = re.compile(r"\d{1,3}(\.\d{1,9})?(e-\d)?", re.ASCII)
@@ -45,6 +46,8 @@ class State:
     `near` is the distance of the `k` neighbours of an `item`; they are compared `against` the dump
     "before", the "first" one, "e3" (of epoch 3) or "r" and the id of another run.
     The place looked at is `at` two coordinates, the others filled as `fill` says, or prior `draw`.
+    They are coordinates `of` the projection "pca" or "ab", of two principal axes ("pc3.5"), or ("")
+    of the axes x and y.
     Of a `projection` is `drawn` one of DRAWN; `count` pairs of dimensions, or those in `pairs`
     ("1 2, 3 4"), are numbered as one of BASES says.
     The projection "ab" and a `path` of `steps` lead from sentence `a` to `b`, a path also from `pa`
@@ -74,6 +77,7 @@ class State:
     k: int = 10
     ground: str = GROUNDS[0]
     at: tuple[float, float] | None = None
+    of: str = ""
     fill: str = FILLS[0]
     draw: int | None = None
     projection: str = PROJECTIONS[0]
@@ -124,6 +128,7 @@ class State:
             k=next((k for k in NEIGHBOURS if f"{k}" == first("k")), cls.k),
             ground=next((g for g in GROUNDS if g == first("ground")), cls.ground),
             at=_pair(first("at")),
+            of=_axes_of(first("of")),
             fill=next((f for f in FILLS if f == first("fill")), cls.fill),
             draw=_whole(first("draw")),
             projection=next((p for p in PROJECTIONS if p == first("projection")), cls.projection),
@@ -184,6 +189,17 @@ def _pair(text: str) -> tuple[float, float] | None:
     """Two coordinates, as "-1.25,0.5"."""
     known = _COORDINATES.fullmatch(text)
     return (float(known[1]), float(known[2])) if known else None
+
+
+def principal_pair(of: str) -> tuple[int, int] | None:
+    """Two different principal axes, counted from 0, of "pc3.5"; None for another text."""
+    known = _PRINCIPAL.fullmatch(of)
+    pair = (int(known[1]) - 1, int(known[2]) - 1) if known else (0, 0)
+    return pair if pair[0] != pair[1] and min(pair) >= 0 else None
+
+
+def _axes_of(text: str) -> str:
+    return text if text in ("pca", "ab") or principal_pair(text) else ""
 
 
 def _against(text: str) -> str:

@@ -59,6 +59,7 @@ class View:
         self._densities = Cache(96 * MEGABYTE)
         self._fields = Cache(96 * MEGABYTE)
         self._small = Cache(512)
+        self._parts = Cache(64)
         self.refresh()
 
     def refresh(self) -> str:
@@ -117,6 +118,10 @@ class View:
     def remember(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """An array or a small value that is made once while it stays in use."""
         return self._made.get(key, make, lambda made: getattr(made, "nbytes", KILOBYTE))
+
+    def shared(self, kind: Callable[["View"], Value]) -> Value:
+        """What all pages have one of, made of this view when it is first asked for."""
+        return self._parts.get(kind, lambda: kind(self))
 
     def points(self, run: Run, epoch: int) -> np.ndarray:
         """The point of each item [N, D]: its centre, or of toys one draw of its posterior.

@@ -3,13 +3,14 @@
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from apps.explorer import hole_parts
-from apps.explorer.places import Places
+from apps.explorer.looked_at import LookedAt
 from apps.explorer.state import State
 from apps.explorer.view import View
 from lab.metrics import density_gap
@@ -48,28 +49,32 @@ def timed(title: str, work: Callable[[], Value]) -> Value:
     return value
 
 
-def click(places: Places, state: State) -> None:
+def click(looked: LookedAt, state: State) -> None:
     """All that one click costs the server: map, place, nearest sentences, list, texts."""
-    run_id = places.view.listing.runs[0].id
-    figure, *_ = hole_parts.column(places, state, run_id, "light")
+    run_id = looked.view.listing.runs[0].id
+    figure, *_ = hole_parts.column(looked, state, run_id, "light")
     figure.to_json()
-    hole_parts.ranking(places, state, run_id)
-    hole_parts.texts(places, state, run_id)
+    hole_parts.ranking(looked.places, state, run_id)
+    hole_parts.texts(looked, state, run_id)
 
 
 def main() -> None:
     """Print the times; check that the numbers shown are those of the metrics."""
     with tempfile.TemporaryDirectory() as folder:
         write_dump(Path(folder))
-        places = Places(View(folder))
+        looked = LookedAt(View(folder))
+        places = looked.places
         run = places.view.listing.runs[0]
         places.decoder._models.get((run.id, run.stamp), Mute)
         print(f"{COUNT:,} items, {WIDTH} dimensions")
-        timed("open: read, map", lambda: hole_parts.column(places, State(), run.id, "light"))
+        timed("open: read, map", lambda: hole_parts.column(looked, State(), run.id, "light"))
         found = timed("find and rank holes", lambda: places.find(run, 1))
-        timed("click on the map, nearest code", lambda: click(places, State(at=(1.0, -0.5))))
-        timed("click on the map, zeros", lambda: click(places, State(at=(0.5, 2.0), fill="zeros")))
-        timed("click on a row", lambda: click(places, State(draw=int(found.listed[0]))))
+        timed("click on the map, nearest code", lambda: click(looked, State(at=(1.0, -0.5))))
+        timed("click on the map, zeros", lambda: click(looked, State(at=(0.5, 2.0), fill="zeros")))
+        on_axes = State(at=(1.5, 0.5), of="pca")
+        timed("click on the principal axes, once", lambda: click(looked, on_axes))
+        timed("click on them again", lambda: click(looked, replace(on_axes, at=(0.5, 1.5))))
+        timed("click on a row", lambda: click(looked, State(draw=int(found.listed[0]))))
         latents, z = places.view.latents(run, 1), found.z[found.listed]
         expected = density_gap(latents.mean, latents.log_variance, z)
         assert np.allclose(found.gap[found.listed], expected, atol=1e-4)

@@ -18,15 +18,15 @@
             const clicked = triggered();
             if (clicked.length !== 1 || !clicked[0].value) return same();
             const point = clicked[0].value.points[0];
-            if (point.customdata !== undefined) return write({draw: point.customdata, at: ""});
-            return write({at: [point.x, point.y].map((v) => v.toFixed(3)).join(), draw: ""});
+            if (point.customdata !== undefined) return write({draw: point.customdata, at: "", of: ""});
+            return write({at: [point.x, point.y].map((v) => v.toFixed(3)).join(), of: "", draw: ""});
         },
 
         row() {
             const clicked = triggered().filter((one) => one.value);
             if (clicked.length !== 1) return same();
             const id = JSON.parse(clicked[0].prop_id.replace(/\.n_clicks$/, ""));
-            return write({draw: id.draw, at: ""});
+            return write({draw: id.draw, at: "", of: ""});
         },
     };
 

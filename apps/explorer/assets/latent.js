@@ -58,10 +58,6 @@
             return write(changes, DEFAULTS);
         },
 
-        found: (changes) => (changes ? write(changes) : same()),
-
-        clear: (clicks) => (clicks ? write({item: "", at: "", draw: ""}) : same()),
-
         // Only the outline travels to the server, never the points in it.
         select(all, ids) {
             const names = triggered().map((one) => part(one).run);
@@ -71,50 +67,11 @@
             const drawn = all[index] && outline(all[index]);
             const known = brushed();
             // A panel that is just drawn has no outline yet: only the reader's hand takes one away.
-            const byHand = touched.run === run && Date.now() - touched.when < RECENT;
+            const byHand = window.dash_clientside.clicks.justTouched(run);
             if (!drawn) return known.run === run && byHand ? {} : same();
             return known.run === run && alike(known, drawn) ? same() : {run, ...drawn};
         },
     };
-
-    // Plotly tells clicks on points alone, and none where nothing can be hovered over.
-    const STILL = 4; // pixels that a pointer may move within a click
-    const DOUBLE = 300; // milliseconds within which a second click makes it a double one, which zooms out
-    const RECENT = 3000; // milliseconds from a press until what it does is told
-    let pressed = null;
-    let later = null;
-    let touched = {};
-
-    function layer(target) {
-        const graph = target.classList?.contains("nsewdrag") ? target.closest(".dash-graph") : null;
-        return graph && graph.id.includes('"layer":') ? graph : null;
-    }
-
-    function tell(graph, x, y) {
-        const {run, layer} = JSON.parse(graph.id);
-        const {xaxis, yaxis} = graph.querySelector(".js-plotly-plot")._fullLayout;
-        const area = graph.querySelector(".nsewdrag").getBoundingClientRect();
-        const data = {run, layer, x: xaxis.p2d(x - area.left), y: yaxis.p2d(y - area.top), when: Date.now()};
-        return () => window.dash_clientside.set_props("latent-clicked", {data});
-    }
-
-    document.addEventListener("pointerdown", (event) => {
-        if (later) clearTimeout(later);
-        pressed = event.button === 0 ? {graph: layer(event.target), x: event.clientX, y: event.clientY, twice: Boolean(later)} : null;
-        later = null;
-        if (pressed?.graph) touched = {run: JSON.parse(pressed.graph.id).run, when: Date.now()};
-    }, true);
-
-    document.addEventListener("pointermove", (event) => {
-        if (pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > STILL) pressed = null;
-    }, true);
-
-    document.addEventListener("pointerup", () => {
-        const {graph, x, y, twice} = pressed || {};
-        if (!graph || twice) return;
-        const done = tell(graph, x, y);
-        later = setTimeout(() => { later = null; done(); }, DOUBLE);
-    }, true);
 
     window.dash_clientside = Object.assign({}, window.dash_clientside, {latent});
 })();

@@ -22,7 +22,7 @@
             // The page that just opened reports all of its controls at once.
             if (near === undefined || triggered.length !== 1) return same();
             const [part] = triggered[0].prop_id.split(".");
-            if (part === "sentence-found") return found ? write(found) : same();
+            if (part === "sentence-searched") return found ? write(found) : same();
             const changes = {near, k, epoch, against, x, y};
             const name = part.replace("sentence-", "");
             return name in changes ? write({[name]: changes[name]}, DEFAULTS) : same();
