@@ -99,12 +99,12 @@ def information(
     if np.isnan(own).any():
         words = "Codes without a spread have no KL to the prior (it is infinite)."
         return charts.note_figure(words, mode), html.Div(className="facts")
-    matched = now.run.info["latent"]["family"] == "samples"
+    samples = posteriors.view.latents(now.run, now.epoch).samples
     facts = html.Div(
         [
             html.B(f"{text.figure(float(own.sum()))} nats"),
             f", {text.figure(float(average.sum()))} on average ",
-            html.Small("moment-matched" if matched else ""),
+            html.Small("" if samples is None else f"moments of {samples.shape[1]} draws"),
         ],
         className="facts",
     )
