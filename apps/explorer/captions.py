@@ -231,7 +231,9 @@ CAPTIONS = {
     "place": (
         "The place",
         "log q and log p of the whole code, in all D dimensions. A click fixes two of them; the "
-        "others are those of the code nearest in these two, zeros, or those of a prior draw. "
+        "others are those of the code nearest in these two, zeros, or those of a prior draw. On "
+        "principal axes, and from A to B, it fixes the coordinates on these two axes, and the "
+        "others are what is across them. "
         "Texts: the decoder's most probable words, then four draws, of at most 60 words. "
         "Sentences: the dumped items whose posteriors are nearest.",
         "Where the gap is well below 0 the decoder is asked about codes it never saw in training. "
@@ -344,7 +346,8 @@ CAPTIONS = {
         "the density is binned; of samples, directions and codes it is smoothed.",
         "As on two dimensions: pale areas within the circles, or blue ones of the gap log q/p, are "
         "holes; a collapsed run is the prior itself. The axes are those along which the means vary "
-        "most, so that what is active shows here although no single dimension holds it.",
+        "most, so that what is active shows here although no single dimension holds it. Click a "
+        "place to hear what is decoded there.",
         "Two axes out of D: a hole of the joint space may not show. Each run has its own plane, "
         "turned or mirrored within itself until the shared items lie as in the first run.",
     ),
@@ -386,7 +389,7 @@ CAPTIONS = {
         "principal axes. Axes, A and B are those of the model that decodes, at every epoch.",
         "A and B lie level and |B − A| apart, their distance in all D dimensions. A pale or cold "
         "place on the line between them, within the circles, is a gap of this plane that a "
-        "path crosses.",
+        "path crosses. Click a place to hear what is decoded there.",
         "That the line is warm does not prove the way free: a hole may lie in the other D − 2 "
         "dimensions. A collapsed run has such an axis too, of noise: its |B − A| is near 0. Up "
         "is another axis in each run, only mirrored so that shared items lie as in the first one.",
@@ -407,7 +410,8 @@ CAPTIONS = {
         "activity, the index, or the principal axes of each run; colours and range are the same in "
         "every cell of every run and at every epoch.",
         "Rank (1, 2), (3, 4), ... shows at which rank a run collapses: from there on cells are "
-        "round bumps of radius 1, and their centres one dark dot.",
+        "round bumps of radius 1, and their centres one dark dot. Click a place to hear what is "
+        "decoded there.",
         "Each cell is a marginal of two dimensions; holes of more are hidden in all of them. The "
         "range is the one above: what lies beyond is cut off.",
     ),
