@@ -14,6 +14,9 @@ from lab.runs import Latents, RunWriter, open_run
 from lab.runs.writer import items_table
 
 
+TWO = "?run=grammar%2Fvae%2F0&run=grammar%2Fbn_vae(gamma%3D1.2)%2F0"
+
+
 @pytest.fixture(scope="module")
 def address(serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("runs")
@@ -67,12 +70,12 @@ def test_latent_page_shows_density_above_centres_with_figures_and_verdict(
 
 
 def test_epoch_slider_moves_every_panel(visit: Visit, address: str) -> None:
-    visit.page.goto(address)
-    visit.drawn("density", 5)
+    visit.page.goto(f"{address}/{TWO}")
+    visit.drawn("density", 2)
     visit.page.locator("#epoch [role=slider]").focus()
     for _ in range(4):
         visit.page.keyboard.press("ArrowLeft")
-    visit.page.wait_for_url("**/?epoch=2")
+    visit.page.wait_for_url("**epoch=2")
     visit.page.wait_for_function(
         "[...document.querySelectorAll('.where')].every(e => e.innerText.includes('epoch 2'))"
     )
@@ -81,8 +84,8 @@ def test_epoch_slider_moves_every_panel(visit: Visit, address: str) -> None:
 
 
 def test_lasso_marks_the_items_in_every_panel_and_lists_them(visit: Visit, address: str) -> None:
-    visit.page.goto(address)
-    visit.drawn("centres", 5)
+    visit.page.goto(f"{address}/{TWO}")
+    visit.drawn("centres", 2)
     before = visit.traces("centres")
     visit.lasso("centres", 1)
     visit.page.get_by_text("items selected in BN-VAE").wait_for()
@@ -117,8 +120,8 @@ def test_a_click_on_a_map_names_a_place_that_the_page_of_holes_describes(
 
 
 def test_colour_axes_range_and_prior_follow_the_controls(visit: Visit, address: str) -> None:
-    visit.page.goto(f"{address}/?colour=length&x=z3&limit=8&prior=1")
-    visit.drawn("centres", 5)
+    visit.page.goto(f"{address}/{TWO}&colour=length&x=z3&limit=8&prior=1")
+    visit.drawn("centres", 2)
     title = visit.page.locator("[id*='density'] .xtitle").first
     assert title.text_content().startswith("z₃")
     assert visit.page.locator("[id*='density']").first.locator(".shapelayer path").count() == 3
@@ -267,15 +270,15 @@ def make_dead(folder: Path, count: int) -> None:
 
 
 def test_captions_open_on_a_click(visit: Visit, address: str) -> None:
-    visit.page.goto(address)
-    visit.drawn("density", 5)
+    visit.page.goto(f"{address}/?run=grammar%2Fvae%2F0")
+    visit.drawn("density", 1)
     visit.page.locator("article [aria-label^='About']").first.click()
     visit.page.get_by_text("two-dimensional marginals may hide them").wait_for()
 
 
 def test_colour_scheme_is_remembered(visit: Visit, address: str) -> None:
-    visit.page.goto(address)
-    visit.drawn("density", 5)
+    visit.page.goto(f"{address}/?run=grammar%2Fvae%2F0")
+    visit.drawn("density", 1)
     visit.page.locator("#scheme").click()
     visit.page.wait_for_function("document.documentElement.dataset.mantineColorScheme == 'dark'")
     visit.page.reload()
