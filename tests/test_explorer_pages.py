@@ -13,7 +13,6 @@ from explorer_runs import sentences, write_all, write_epoch, write_run
 from lab.runs import Latents, RunWriter, open_run
 from lab.runs.writer import items_table
 
-
 TWO = "?run=grammar%2Fvae%2F0&run=grammar%2Fbn_vae(gamma%3D1.2)%2F0"
 
 
