@@ -46,16 +46,19 @@ def interpolation_records(model: Model, data: Data, latents: Latents) -> list[di
     """Decoded paths between fixed random pairs of the probe set, as a run stores them."""
     count = len(latents)
     pairs = np.random.default_rng(0).permutation(count)[: 2 * min(PAIRS, count // 2)].reshape(-1, 2)
+    if not len(pairs):
+        return []
+    paths = [path(latents.mean[a], latents.mean[b], family=latents.family) for a, b in pairs]
+    # All paths at once: a step of the decoder costs much the same for many codes as for few.
+    decoded = decode(model, data.text, np.concatenate([codes for _, codes in paths]))
     texts = data.items["text"]
-    records = []
-    for a, b in pairs.tolist():
-        weights, codes = path(latents.mean[a], latents.mean[b], family=latents.family)
-        decoded = decode(model, data.text, codes)
-        record = {
+    return [
+        {
             "pair": [a, b],
             "a": texts[a],
             "b": texts[b],
             "weights": weights.round(3).tolist(),
+            "texts": decoded[k * STEPS : (k + 1) * STEPS],
         }
-        records.append(record | {"texts": decoded})
-    return records
+        for k, ((a, b), (weights, _)) in enumerate(zip(pairs.tolist(), paths, strict=True))
+    ]

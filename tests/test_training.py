@@ -15,9 +15,11 @@ from catalogue import SPECS
 from safetensors.torch import load_file
 
 from lab.errors import UserError
+from lab.interpolation import decode, interpolation_records, path
 from lab.methods import parse
 from lab.model import Model
 from lab.runs import Run, RunWriter, open_run
+from lab.runs.figures import take
 from lab.schedules import END
 from lab.settings import Settings
 from lab.terms import KL
@@ -378,3 +380,17 @@ def test_training_records_hold_the_loss_and_its_weighted_parts_by_optimiser(trai
     (record,) = open_run(run.folder).metrics("train")
     assert record["weighted"].keys() == {"model", "critic"}
     assert record["loss"] == pytest.approx(sum(record["weighted"]["model"].values()))
+
+
+def test_stored_paths_are_decoded_as_each_would_be_alone(trainer):
+    run = trainer(epochs=1)
+    run.run()
+    latents = open_run(run.folder).latents()
+    records = interpolation_records(run.model, run.data, latents)
+    assert (
+        len(records) == 8 and interpolation_records(run.model, run.data, take(latents, [0])) == []
+    )
+    for record in records:
+        weights, codes = path(*(latents.mean[row] for row in record["pair"]))
+        assert record["weights"] == weights.round(3).tolist()
+        assert record["texts"] == decode(run.model, run.data.text, codes)
