@@ -7,11 +7,11 @@ import argparse
 import errno
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+from lab import stopping
 from lab.errors import UserError
 from lab.options import parser
 
@@ -19,12 +19,9 @@ from lab.options import parser
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 failed, 2 the user's mistake (one line on standard error)."""
     arguments = parser().parse_args(argv)
-    # A terminated training stops as cleanly as Ctrl-C does.
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        status = COMMANDS[arguments.command](arguments) or 0
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to stop cleanly
-        return status
+        with stopping.listening():
+            return COMMANDS[arguments.command](arguments) or 0
     except UserError as error:
         print(f"latentlab {arguments.command}: {error}", file=sys.stderr)
         return 2
@@ -37,10 +34,6 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:  # a full disk, a folder without permission: it names the file itself
         print(f"latentlab {arguments.command}: {error}", file=sys.stderr)
         return 1 if error.errno in (errno.ENOSPC, errno.EIO) else 2
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _train(options: argparse.Namespace) -> int:

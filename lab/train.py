@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lab import checkpoint
+from lab import checkpoint, stopping
 from lab.backbones import Network, build_model, redraw
 from lab.data import Data, Observation
 from lab.errors import UserError
@@ -111,7 +111,9 @@ class Trainer:
                 status, error = "finished", None
             except Diverged as diverged:
                 status, error = "failed", str(diverged)
-            except KeyboardInterrupt:
+            except BaseException as end:
+                if not stopping.stops(end):
+                    raise
                 status, error = "stopped", None
             writer.commit(status=status, error=error)
         return status
@@ -205,7 +207,7 @@ class Trainer:
         """The losses of the next epoch; whatever ends it early ends the session."""
         try:
             return self._train_epoch(bar)
-        except (Diverged, KeyboardInterrupt) as end:
+        except BaseException as end:
             session.throw(end)
 
     def _train_epoch(self, bar: tqdm) -> Losses:
@@ -218,6 +220,7 @@ class Trainer:
         rng = np.random.default_rng([self.settings.seed, self.progress.epoch])
         meters = {player: Meter() for player in self.optimisers.by_player}
         for number, batch in enumerate(batches, start=1):
+            stopping.check()
             time = self.progress.step / len(batches) if self.data.anneals else END
             updates = self.model.updates(
                 batch.to(self.device), time, lambda: batches.draw(rng).to(self.device)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lab import stopping
 from lab.errors import UserError
 from lab.jobs import Job, Jobs
 from lab.methods import Method, parse
@@ -111,6 +112,7 @@ def run(trainers: Sequence[Trainer], options: Namespace) -> bool:
             jobs.is_alive()
         ):  # a join without an end hears no Ctrl-C where its handler restarts calls
             jobs.join(0.5)
+            stopping.check()
     except KeyboardInterrupt:
         jobs.stop()
         return False

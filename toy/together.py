@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from inspect import GEN_SUSPENDED, getgeneratorstate
 from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from lab import stopping
 from lab.evaluation import Diverged
 from lab.train import Losses, Session, Trainer
 from toy.program import GRADIENT, Program
@@ -25,7 +27,6 @@ class Member:
     trainer: Trainer
     session: Session
     status: str | None = None
-    opened: bool = False
 
     def advance(self, outcome: Losses | BaseException | None) -> None:
         """Let the session record an epoch, or end by an exception; None opens it.
@@ -37,7 +38,6 @@ class Member:
                 self.session.throw(outcome)
             else:
                 self.session.send(outcome)
-            self.opened = True
         except StopIteration as end:
             self.status = end.value
             if self.status == "stopped" and not isinstance(outcome, KeyboardInterrupt):
@@ -45,7 +45,7 @@ class Member:
 
     def stop(self) -> None:
         """End the session as Ctrl-C does."""
-        if self.opened and self.status is None:
+        if getgeneratorstate(self.session) == GEN_SUSPENDED:
             self.advance(KeyboardInterrupt())
         self.status = self.status or "stopped"
 
@@ -103,7 +103,9 @@ class Together:
             with self._bar(members) as bar:
                 while waiting := [m for m in members if m.status is None]:
                     self._advance(waiting, bar)
-        except KeyboardInterrupt:
+        except BaseException as end:
+            if not stopping.stops(end):
+                raise
             for member in members:
                 member.stop()
         return [member.status for member in members]
@@ -125,6 +127,7 @@ class Together:
         total = torch.zeros(len(program.names), len(trainers))
         finite, last = torch.zeros_like(total), torch.zeros_like(total)
         for step in range(1, self.block + 1):
+            stopping.check()
             parts = program(stack([next(s) for s in streams]), generators)
             last = torch.where(last.isfinite(), parts, last)
             finite += last.isfinite()
