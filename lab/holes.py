@@ -23,8 +23,7 @@ from lab.metrics.kneser_ney import MARKS
 from lab.runs import Latents
 
 FILLS = ("nearest", "zeros", "prior")
-TINY = 1e-12  # length up to which what is across two axes is rounding
-TINY = 1e-12  # length up to which what is across two axes is rounding
+TINY = 1e-6  # length up to which what is across two axes is rounding
 LEVEL = TENTH  # nats: q below a tenth of p is a hole
 DRAWS, FEWEST_DRAWS = 2_000, 200
 PAIRS = 100_000_000  # of a draw and a posterior: a second or two in 32 dimensions
@@ -251,8 +250,11 @@ def _on_sphere(on: np.ndarray, rest: np.ndarray, axes: np.ndarray) -> np.ndarray
     left = 1 - np.square(on).sum()
     if left < 0:
         raise UserError("No code lies there: it is outside of the sphere's outline.")
-    # Zeros do not reach the sphere: all directions across take the same part instead.
-    rest = rest if np.linalg.norm(rest) > TINY else _across(np.ones(len(on)), axes)
+    # Zeros do not reach the sphere: every coordinate takes the same part instead, or, where that
+    # part lies on the axes, the one that lies on them least.
+    farthest = np.eye(len(on))[np.square(axes).sum(axis=1).argmin()]
+    ways = (rest, _across(np.ones(len(on)), axes), _across(farthest, axes))
+    rest = next(way for way in ways if np.linalg.norm(way) > TINY)
     return on + rest * math.sqrt(left) / np.linalg.norm(rest)
 
 

@@ -12,7 +12,6 @@ from explorer_runs import sentences, write_run
 from apps.explorer import clicks, item, pairs, projection_clicks, projection_column
 from apps.explorer.clicks import Click
 from apps.explorer.looked_at import LookedAt
-from apps.explorer.pairs import pairs_of
 from apps.explorer.projection_column import Pictures
 from apps.explorer.state import State
 from apps.explorer.view import View
@@ -43,24 +42,45 @@ def pictures(view: View) -> Pictures:
 
 @pytest.mark.parametrize(
     ("text", "of"),
-    [("pca", "pca"), ("ab", "ab"), ("pc3.5", "pc3.5"), ("pc3.3", ""), ("pc0.1", ""), ("x", "")],
+    [
+        *((name, name) for name in ("ab", "pca|grammar/vae/0", "pc3.5", "a1.2", "z12.3")),
+        *((name, "") for name in ("pca", "pca|", "pc3.3", "pc0.1", "pc01.2", "b1.2", "tsne")),
+    ],
 )
 def test_the_axes_of_a_place_stand_in_the_url(text: str, of: str) -> None:
     assert State.parse(f"?at=1,2&of={text}").of == of
 
 
 @pytest.mark.parametrize("fill", ["nearest", "zeros", "prior"])
-@pytest.mark.parametrize("projection", ["pca", "ab"])
+@pytest.mark.parametrize(("projection", "of"), [("pca", f"pca|{RUN}"), ("ab", "ab")])
 def test_a_place_of_a_plane_is_that_point_of_it_in_every_run(
-    view: View, pictures: Pictures, projection: str, fill: str
+    view: View, pictures: Pictures, projection: str, of: str, fill: str
 ) -> None:
     a, b = sentences(240)[3], sentences(240)[17]
-    state = State(runs=TWO, at=(0.8, -1.5), of=projection, fill=fill, a=a, b=b)
+    state = State(runs=TWO, at=(0.8, -1.5), of=of, fill=fill, a=a, b=b, projection=projection)
     for run in view.listing.runs:
         code = LookedAt(view).code(run, 6, state)
-        axes = pictures.basis(run, replace(state, projection=projection), "light").matrix
-        assert code.z @ axes == pytest.approx(state.at)
+        axes = pictures.basis(run, state, "light")
+        assert axes.of == of and code.z @ axes.matrix == pytest.approx(state.at)
         assert "= 0.80" in code.words and "= −1.50; the other 6 are" in code.words
+
+
+def test_a_place_stays_whichever_runs_are_shown_beside_it(view: View) -> None:
+    state = State(runs=TWO, at=(0.8, -1.5), of=f"pca|{RUN}", fill="zeros")
+    codes = [
+        LookedAt(view).code(view.find(OTHER), 6, replace(state, runs=runs)).z
+        for runs in (TWO, (OTHER,))
+    ]
+    np.testing.assert_array_equal(*codes)
+    with pytest.raises(UserError, match="no longer in the folder"):
+        LookedAt(view).code(view.find(OTHER), 6, replace(state, of="pca|gone"))
+
+
+def test_without_a_and_b_the_place_between_them_says_where_they_are_chosen(tmp_path: Path) -> None:
+    write_run(tmp_path, "vae", "holes", count=30, epochs=1, stored=False)
+    view = View(tmp_path)
+    with pytest.raises(UserError, match=r"page of projections\. Type or pick"):
+        LookedAt(view).code(view.find(OTHER), 1, State(at=(0.0, 0.0), of="ab", a="one"))
 
 
 def test_what_is_across_the_plane_is_the_nearest_codes(view: View, pictures: Pictures) -> None:
@@ -83,27 +103,53 @@ def test_axes_that_a_run_has_not_are_an_error(view: View) -> None:
 def test_a_click_on_points_names_the_item_and_off_them_none(pictures: Pictures) -> None:
     state = State(runs=TWO)
     run = pictures.view.find(RUN)
-    _, points = projection_column.points_of(pictures, run, 6, state)
-    on = Click("projected-points", RUN, tuple(points[9] + 1e-4))
+    points = pictures.view.points(run, 6) @ pictures.basis(run, state, "light").matrix
+    on = Click("projected-points", RUN, tuple(points[9] + 1e-4), span=8.0, of=f"pca|{RUN}")
     assert projection_clicks.found(pictures, state, on) == {"item": str(run.items["id"][9])}
-    off = replace(on, point=(3.9, 3.9))
-    assert projection_clicks.found(pictures, state, off) == {"item": ""}
+    beside = replace(on, point=tuple(points[9] + 0.01), span=0.1)
+    for off in (replace(on, point=(3.9, 3.9)), beside):
+        assert projection_clicks.found(pictures, state, off) == {"item": ""}
+
+
+def test_a_click_on_a_layout_names_the_item_of_its_row(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, points = np.array([4, 9, 30]), np.array([[0.0, 0.0], [1.0, 0.5], [-1.0, 1.0]])
+    monkeypatch.setattr(projection_clicks, "layout_of", lambda *_: (rows, points))
+    on = Click("projected-points", RUN, (0.99, 0.5), span=2.2, of="umap")
+    found = projection_clicks.found(pictures, State(runs=TWO, projection="umap"), on)
+    assert found == {"item": str(pictures.view.find(RUN).items["id"][9])}
 
 
 @pytest.mark.parametrize(
-    ("by", "expected"),
+    ("projection", "clicked"),
     [
-        ("activity", {"x": "a3", "y": "a4", "of": ""}),
-        ("index", {"x": "z3", "y": "z4", "of": ""}),
-        ("pca", {"of": "pc3.4"}),
+        ("umap", Click("projected-points", RUN, (0.0, 0.0), 8.0, of=f"pca|{RUN}")),
+        ("pca", Click("projected-points", RUN, (0.0, 0.0), 8.0, of="umap")),
+        ("pca", Click("projected-points", RUN, (0.0, 0.0), 8.0, of=f"pca|{OTHER}")),
+        ("pca", Click("projected-map", RUN, (0.0, 0.0), 8.0, of="umap")),
+        ("pca", Click("elsewhere", RUN, (0.0, 0.0), 8.0)),
     ],
 )
+def test_a_click_on_what_is_drawn_no_longer_is_none(
+    pictures: Pictures, projection: str, clicked: Click
+) -> None:
+    with pytest.raises(UserError):
+        projection_clicks.found(pictures, State(runs=TWO, projection=projection), clicked)
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"), [("activity", "a3.4"), ("index", "z3.4"), ("pca", "pc3.4")]
+)
 def test_a_click_on_a_cell_names_its_axes_and_a_cross_stands_there(
-    pictures: Pictures, by: str, expected: dict[str, str]
+    pictures: Pictures, by: str, expected: str
 ) -> None:
     state = State(runs=TWO, projection="pairs", by=by)
-    found = projection_clicks.found(pictures, state, Click("pairs", RUN, (0.5, -1.0), cell=2))
-    assert found.items() >= {**expected, "at": "0.500,-1.000", "draw": ""}.items()
+    of = pairs.figure(pictures, state, RUN, "light").layout.meta["of"]
+    assert len(of) == 4 and of[1] == expected
+    clicked = Click("pairs", RUN, (0.5, -1.0), 8.0, of=of[1])
+    found = projection_clicks.found(pictures, state, clicked)
+    assert found == {"at": "0.500,-1.000", "of": expected, "draw": ""}
     query = "&".join(f"{key}={value}" for key, value in found.items() if value)
     run = "&".join(f"run={name}" for name in TWO)
     clicked = State.parse(f"?projection=pairs&by={by}&{query}&{run}")
@@ -113,12 +159,17 @@ def test_a_click_on_a_cell_names_its_axes_and_a_cross_stands_there(
     assert "= 0.50" in code.words and "= −1.00" in code.words
 
 
-def test_a_cell_that_is_not_there_is_an_error(pictures: Pictures) -> None:
-    state = State(runs=TWO, projection="pairs")
-    assert len(pairs_of(state, 8)) == 4
-    for cell in (0, 5):
-        with pytest.raises(UserError):
-            projection_clicks.found(pictures, state, Click("pairs", RUN, (0, 0), cell=cell))
+def test_a_pair_of_dimensions_is_that_of_the_axes_x_and_y(pictures: Pictures) -> None:
+    view = pictures.view
+    of_pair, of_axes = (
+        LookedAt(view).code(view.find(RUN), 6, State(at=(0.5, -1.0), **named))
+        for named in ({"of": "a3.4"}, {"x": "a3", "y": "a4"})
+    )
+    np.testing.assert_array_equal(of_pair.z, of_axes.z)
+    assert of_pair.words == of_axes.words
+    state = State(at=(0.5, -1.0), of="a3.4")
+    assert item.place(state, "light") == []
+    assert len(item.place(replace(state, x="a3", y="a4"), "light")) == 1
 
 
 def is_cross(trace: object) -> bool:
@@ -126,20 +177,28 @@ def is_cross(trace: object) -> bool:
 
 
 def test_the_cross_stands_on_the_maps_of_its_own_axes_alone(pictures: Pictures) -> None:
-    state = State(runs=TWO, at=(1.0, 0.5), of="pca")
+    state = State(runs=TWO, at=(1.0, 0.5), of=f"pca|{RUN}")
     figure = projection_column.map_figure(pictures, state, RUN, "light")
     assert [(t.x[0], t.y[0]) for t in figure.data if is_cross(t)] == [(1.0, 0.5)]
-    assert item.place(state, "light") == [] and len(item.place(state, "light", "pca")) == 1
+    assert item.place(state, "light") == [] and len(item.place(state, "light", state.of)) == 1
     other = projection_column.map_figure(pictures, replace(state, of=""), RUN, "light")
     assert not any(map(is_cross, other.data))
 
 
 @pytest.mark.parametrize(
     "sent",
-    [None, [], {"x": "1"}, {"x": "nan", "y": 0, "cell": 1}, {"x": 0, "y": 0, "cell": "one"}],
+    [
+        None,
+        [],
+        {"x": "1"},
+        {"x": "nan", "y": 0, "span": 1},
+        {"x": 10**400, "y": 0, "span": 1},
+        {"x": 0, "y": 0, "span": 0},
+        {"x": 0, "y": 0, "span": "wide"},
+    ],
 )
 def test_a_click_that_makes_no_sense_is_refused(sent: object) -> None:
-    with pytest.raises((TypeError, KeyError, ValueError)):
+    with pytest.raises(UserError):
         Click.read(sent)
 
 
@@ -164,7 +223,7 @@ def test_clicks_on_every_map_lead_to_what_is_said_there(
     page.goto(f"{address}/projections?{QUERY}")
     visit.drawn("projected-map", 2)
     click(visit, "projected-map", 0.75, 0.25)
-    page.wait_for_url("**of=pca*")
+    page.wait_for_url("**of=pca%7C*")
     at = [float(v) for v in visit.query()["at"][0].split(",")]
     assert at == pytest.approx([2, -2], abs=0.1)
     page.get_by_text("of the principal axes").wait_for()
@@ -182,9 +241,9 @@ def test_clicks_on_every_map_lead_to_what_is_said_there(
     page.goto(f"{address}/projections?{QUERY}&projection=pairs")
     visit.drawn('"pairs"', 2)
     click(visit, '"pairs"', 0.75, 0.75, cell=2)
-    page.wait_for_url("**x=a5*")
+    page.wait_for_url("**of=a5.6*")
     at = [float(v) for v in visit.query()["at"][0].split(",")]
-    assert at == pytest.approx([2, 2], abs=0.2) and visit.query()["y"] == ["a6"]
+    assert at == pytest.approx([2, 2], abs=0.2)
     page.goto(f"{address}/sentence?run=grammar%2Fvae%2F0&item=5")
     visit.drawn("sentence-map", 1)
     click(visit, "sentence-map", 0.5, 0.75)
@@ -192,3 +251,18 @@ def test_clicks_on_every_map_lead_to_what_is_said_there(
     page.get_by_role("button", name="Clear").click()
     page.wait_for_function("!location.search.includes('at=')")
     assert visit.query()["item"] == ["5"]
+
+
+def test_a_click_on_a_line_of_words_is_none(
+    visit: Visit, serve: Callable[[Path], str], tmp_path: Path
+) -> None:
+    write_two(tmp_path)
+    page = visit.page
+    page.goto(f"{serve(tmp_path)}/projections?{QUERY}&projection=ab&a=unknown&b=unknown")
+    page.get_by_text("No checkpoint to encode").nth(1).wait_for()
+    click(visit, "projected-map", 0.5, 0.5)
+    page.get_by_text("principal axes", exact=True).first.click()
+    visit.drawn("projected-map", 2)
+    click(visit, "projected-map", 0.25, 0.5)
+    page.wait_for_url("**of=pca%7C*")
+    assert float(visit.query()["at"][0].split(",")[0]) == pytest.approx(-2, abs=0.1)

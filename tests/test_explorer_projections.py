@@ -180,7 +180,7 @@ def by_spec(view: View, spec: str):
 def test_a_rotated_and_permuted_copy_looks_the_same(turned: Pictures) -> None:
     view, made = turned.view, turned.planes
     one, other = (by_spec(view, spec) for spec in "ab")
-    here, there = (made.plane(run, [one, other]) for run in (one, other))
+    here, there = (made.plane(run, made.first([one, other])) for run in (one, other))
     assert (there.onto, there.shared) == ("a", 120) and there.disparity < 1e-6
     np.testing.assert_allclose(here.share, there.share, atol=1e-6)
     densities = [made.density(r, 1, p.matrix, 4.0, 40)[2] for r, p in ((one, here), (other, there))]

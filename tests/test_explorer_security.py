@@ -372,8 +372,14 @@ def calm(visit: Visit, words: str) -> None:
 @pytest.fixture
 def dialogs(visit: Visit) -> Iterator[list[str]]:
     seen: list[str] = []
-    visit.page.on("dialog", lambda dialog: (seen.append(dialog.message), dialog.dismiss()))
+
+    def hear(dialog: object) -> None:
+        seen.append(dialog.message)
+        dialog.dismiss()
+
+    visit.page.on("dialog", hear)
     yield seen
+    visit.page.remove_listener("dialog", hear)
     assert seen == []
 
 

@@ -140,6 +140,16 @@ def test_a_click_on_any_two_axes_fixes_its_part_on_them(how: str, family: str) -
         assert one == pytest.approx(other, abs=1e-6)
 
 
+@pytest.mark.parametrize("width", [4, 6])
+def test_zeros_on_a_sphere_also_where_equal_parts_lie_on_the_axes(width: int) -> None:
+    ones = np.ones(width) / np.sqrt(width)
+    other = np.zeros(width)
+    other[:2] = np.array([1, -1]) / np.sqrt(2)
+    axes = np.column_stack([ones, other])
+    z, _ = holes.fill(directions(30, width, 9.0), axes, (0.3, 0.4), "zeros")
+    assert np.linalg.norm(z) == pytest.approx(1) and z @ axes == pytest.approx((0.3, 0.4))
+
+
 def test_a_click_off_the_sphere_is_refused() -> None:
     with pytest.raises(UserError, match="outside of the sphere"):
         holes.fill(directions(30, 5, 9.0), np.eye(5)[:, :2], (0.9, 0.9), "nearest")

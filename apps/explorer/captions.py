@@ -208,8 +208,8 @@ CAPTIONS = {
         "known by samples, p is smoothed by the same kernel, and places are blank where so few "
         "samples cannot tell the two apart.",
         "Blue: the prior goes there and q hardly does, a hole. Orange: q is denser than the prior. "
-        "A collapsed or a consistent run is blank. Click anywhere to hear what is decoded there: a "
-        "cross marks the place; on the page of holes rings are the holes listed.",
+        "A collapsed or a consistent run is blank. A click anywhere names a place, marked by a "
+        "cross, which the page of holes describes; rings there are the holes listed.",
         "A hole of all D dimensions may lie where these two show none: rings often do. The kernel "
         "of samples blurs small holes, and blank may mean too few samples. Deterministic codes "
         "have no density and so no gap, nor have directions on a circle.",
@@ -346,15 +346,16 @@ CAPTIONS = {
         "the density is binned; of samples, directions and codes it is smoothed.",
         "As on two dimensions: pale areas within the circles, or blue ones of the gap log q/p, are "
         "holes; a collapsed run is the prior itself. The axes are those along which the means vary "
-        "most, so that what is active shows here although no single dimension holds it. Click a "
-        "place to hear what is decoded there.",
+        "most, so that what is active shows here although no single dimension holds it. A click "
+        "names a place, which the page of holes describes.",
         "Two axes out of D: a hole of the joint space may not show. Each run has its own plane, "
         "turned or mirrored within itself until the shared items lie as in the first run.",
     ),
     "projected_centres": (
         "Projected centres",
         "Aᵀμ(x) of each item on the axes of the picture above; toy models, one draw each.",
-        "Colours that separate are what the widest directions of the code tell apart. Disparity is "
+        "Colours that separate are what the widest directions of the code tell apart. Click a "
+        "point to pick its sentence. Disparity is "
         "that of Procrustes after the turn: 0 the same shape as in the first run, 1 nothing "
         "shared.",
         "A collapsed run has principal axes too, of noise: look at its numbers, and at the spread "
@@ -365,7 +366,8 @@ CAPTIONS = {
         "Each dump's codes (of toys, draws) laid out in the plane by UMAP, 15 neighbours, seeded. "
         + _FOLLOWED,
         "Islands are groups of items whose codes are near each other in all D dimensions. What "
-        "stays in place between epochs or runs kept its neighbours.",
+        "stays in place between epochs or runs kept its neighbours. Click a point to pick its "
+        "sentence.",
         "Sizes of islands and distances between them mean nothing, and noise forms islands as "
         "well. No density is drawn: it would be the layout's, not the posterior's.",
     ),
@@ -375,7 +377,8 @@ CAPTIONS = {
         "30 (of fewer than 91 items a third of them), from the principal axes, seeded. "
         + _FOLLOWED,
         "Islands are groups of items whose codes are near each other in all D dimensions. What "
-        "stays in place between epochs or runs kept its neighbours.",
+        "stays in place between epochs or runs kept its neighbours. Click a point to pick its "
+        "sentence.",
         "Sizes of islands, distances between them and densities within mean nothing: t-SNE gives "
         "every item the same number of neighbours, so that it spreads crowds and draws loners "
         "together, and noise forms clumps as well.",
@@ -389,7 +392,7 @@ CAPTIONS = {
         "principal axes. Axes, A and B are those of the model that decodes, at every epoch.",
         "A and B lie level and |B − A| apart, their distance in all D dimensions. A pale or cold "
         "place on the line between them, within the circles, is a gap of this plane that a "
-        "path crosses. Click a place to hear what is decoded there.",
+        "path crosses. A click names a place, which the page of holes describes.",
         "That the line is warm does not prove the way free: a hole may lie in the other D − 2 "
         "dimensions. A collapsed run has such an axis too, of noise: its |B − A| is near 0. Up "
         "is another axis in each run, only mirrored so that shared items lie as in the first one.",
@@ -410,8 +413,8 @@ CAPTIONS = {
         "activity, the index, or the principal axes of each run; colours and range are the same in "
         "every cell of every run and at every epoch.",
         "Rank (1, 2), (3, 4), ... shows at which rank a run collapses: from there on cells are "
-        "round bumps of radius 1, and their centres one dark dot. Click a place to hear what is "
-        "decoded there.",
+        "round bumps of radius 1, and their centres one dark dot. A click names a place, which "
+        "the page of holes describes.",
         "Each cell is a marginal of two dimensions; holes of more are hidden in all of them. The "
         "range is the one above: what lies beyond is cut off.",
     ),

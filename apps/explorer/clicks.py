@@ -9,10 +9,10 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from apps.explorer import item, sentence_column
+from apps.explorer import item, sentence_column, text
 from apps.explorer import state as url
 from apps.explorer.places import signed
-from apps.explorer.state import principal_pair
+from apps.explorer.state import pair_of, reference_of
 from apps.explorer.view import View
 from lab.errors import UserError
 
@@ -23,23 +23,28 @@ SENTENCE, HOLES = "/sentence", "/holes"
 class Click:
     """Where in data units a picture of one column was clicked.
 
-    `kind` is the type of the picture, `layer` which of several, `cell` its subplot, from 1.
+    `kind` is the type of the picture, `layer` which of several, `of` the name of its axes if they
+    are not x and y, `span` how much of them it shows across.
     """
 
     kind: str
     run: str
     point: tuple[float, float]
+    span: float
     layer: str = ""
-    cell: int = 1
+    of: str = ""
 
     @classmethod
     def read(cls, sent: Any) -> "Click":
-        """What a browser told. TypeError, KeyError or ValueError where it makes no sense."""
-        point = float(sent["x"]), float(sent["y"])
-        kind, run, layer = (str(sent.get(key, "")) for key in ("type", "run", "layer"))
-        if not all(map(math.isfinite, point)):
-            raise ValueError("no point")
-        return cls(kind, run, point, layer, int(sent["cell"]))
+        """What a browser told. UserError where it makes no sense."""
+        try:
+            x, y, span = (float(sent[key]) for key in ("x", "y", "span"))
+            kind, run, layer, of = (str(sent.get(k, "")) for k in ("type", "run", "layer", "of"))
+        except (TypeError, KeyError, ValueError, OverflowError, AttributeError) as error:
+            raise UserError("This is no click.") from error
+        if not (math.isfinite(x) and math.isfinite(y) and 0 < span < math.inf):
+            raise UserError("This click is nowhere.")
+        return cls(kind, run, (x, y), span, layer, of)
 
 
 def parts(page: str) -> list[Component]:
@@ -51,10 +56,21 @@ def parts(page: str) -> list[Component]:
 def words(state: url.State) -> str:
     """Which place was clicked."""
     x, y = (signed(v, 2) for v in state.at or ())
-    pair = principal_pair(state.of)
-    named = {"": "the maps", "pca": "the principal axes", "ab": "the axes A → B"}
-    of = f"PC {pair[0] + 1} and PC {pair[1] + 1}" if pair else named[state.of]
-    return f"The place ({x}, {y}) of {of}."
+    return f"The place ({x}, {y}) of {_axes(state.of)}."
+
+
+def _axes(of: str) -> str:
+    if reference_of(of) is not None:
+        return "the principal axes"
+    kind, *pair = pair_of(of) or (of, 0, 0)
+    first, second = pair
+    return {
+        "": "the maps",
+        "ab": "the axes A → B",
+        "pc": f"PC {first} and PC {second}",
+        "a": f"the {text.rank(first - 1)} and the {text.rank(second - 1)} dimension",
+        "z": f"{text.dimension(first - 1)} and {text.dimension(second - 1)}",
+    }[kind]
 
 
 def shown(view: View, search: str | None, path: str | None) -> Component | None:
@@ -88,7 +104,7 @@ def told(app: Dash, page: str, find: Callable[[url.State, Click], dict[str, str]
     def find_it(sent: Any, search: str) -> Any:
         try:
             return find(url.State.parse(search), Click.read(sent))
-        except (UserError, TypeError, KeyError, ValueError, AttributeError) as error:
+        except UserError as error:
             raise PreventUpdate from error
 
     app.clientside_callback(

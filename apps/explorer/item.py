@@ -81,8 +81,11 @@ def placed(point: Any, of: str = "") -> dict[str, str]:
 
 
 def place(state: State, mode: str, of: str = "") -> list[go.Scatter]:
-    """A cross at the place that was clicked, on the maps that have the axes `of` it."""
-    if state.at is None or state.of != of:
+    """A cross at the place that was clicked, on the maps that have its axes: those `of` that name,
+    or the axes x and y.
+    """
+    known = {of} if of else {"", f"{state.x}.{state.y[1:]}" if state.x[0] == state.y[0] else ""}
+    if state.at is None or state.of not in known:
         return []
     return [cross(*state.at, mode)]
 

@@ -9,9 +9,10 @@ from apps.explorer.ellipse import two_of
 from apps.explorer.places import Places, signed
 from apps.explorer.planes import Planes
 from apps.explorer.projection_axis import TEXT_AXES, Texts
-from apps.explorer.state import State, principal_pair
+from apps.explorer.state import State, pair_of, reference_of
 from apps.explorer.view import View
 from lab import holes
+from lab.errors import UserError
 from lab.runs import Latents, Run
 
 Names = tuple[str, str]
@@ -54,21 +55,30 @@ class LookedAt:
     def _axes(self, run: Run, latents: Latents, state: State) -> tuple[np.ndarray, Names]:
         """Axes [D, 2] of the map that was clicked, as this run has them, and their names."""
         if state.of == "ab":
-            return self._texts.axes(run, state).matrix, TEXT_AXES
-        if state.of == "pca":
-            plane = self._planes.plane(run, self.view.chosen(state.runs))
+            return self._from_a_to_b(run, state), TEXT_AXES
+        reference = reference_of(state.of)
+        if reference is not None:
+            plane = self._planes.plane(run, self.view.find(reference))
             return plane.matrix, plane.names
-        pair = principal_pair(state.of)
-        if pair is not None:
-            return self._planes.pair(run, pair).matrix, (f"PC {pair[0] + 1}", f"PC {pair[1] + 1}")
-        dims = self.view.dims(run, state.x, state.y)
+        kind, *pair = pair_of(state.of) or ("", state.x, state.y)
+        if kind == "pc":
+            axes = self._planes.pair(run, (pair[0] - 1, pair[1] - 1))
+            return axes.matrix, (f"PC {pair[0]}", f"PC {pair[1]}")
+        dims = self.view.dims(run, *(f"{kind}{axis}" for axis in pair))
         return two_of(latents, dims), (text.dimension(dims[0]), text.dimension(dims[1]))
+
+    def _from_a_to_b(self, run: Run, state: State) -> np.ndarray:
+        try:
+            return self._texts.axes(run, state).matrix
+        except UserError as error:
+            words = "The place lies on the axes from A to B of the page of projections."
+            raise UserError(f"{words} {error}") from error
 
 
 def _source(fill: str, sphere: bool, nearest: str) -> str:
     """Where the other coordinates come from, in words."""
     if fill == "zeros":
-        return "equal, as far as the sphere allows zeros" if sphere else "zero"
+        return "spread evenly, as a sphere allows no zeros there" if sphere else "zero"
     drawn, near = "those of a prior draw", "those of the code nearest in these two"
     scaled = ", scaled to the sphere" * sphere
     return drawn + scaled if fill == "prior" else f"{near}, “{text.shortened(nearest, 80)}”{scaled}"

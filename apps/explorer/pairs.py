@@ -64,7 +64,8 @@ def figure(pictures: Pictures, state: State, name: str, mode: str) -> go.Figure:
         if not pairs:
             raise UserError("This run has none of these pairs of dimensions.")
         made = [_cell(pictures, run, epoch, pair, state, mode) for pair in pairs]
-        return grid(made, *cells(state, view.chosen(state.runs)), mode)
+        figure = grid(made, *cells(state, view.chosen(state.runs)), mode)
+        return figure.update_layout(meta={"of": [_of(pair, state) for pair in pairs]})
     except (UserError, ValueError) as error:
         return charts.note_figure(str(error), mode)
 
@@ -75,13 +76,19 @@ def _cell(
     names, matrix, dims = _axes(pictures, run, pair, state)
     figure = _map(pictures, run, epoch, (matrix, dims), state, frame_of(run, names, state, mode))
     view = pictures.view
+    clicked = item.place(state, mode, _of(pair, state))
     if matrix is not None:
-        posterior = item.turned(view, state, run, epoch, matrix, mode)
-        of = f"pc{pair[0] + 1}.{pair[1] + 1}"
-        return figure.add_traces([*posterior, *item.place(state, mode, of)])
+        return figure.add_traces([*item.turned(view, state, run, epoch, matrix, mode), *clicked])
     posterior = item.traces(view, state, run, epoch, dims, mode)
-    clicked = item.place(state, mode) if dims == view.dims(run, state.x, state.y) else []
+    on_x_and_y = dims == view.dims(run, state.x, state.y)
+    clicked = clicked or (item.place(state, mode) if on_x_and_y else [])
     return figure.add_traces([*posterior, *clicked])
+
+
+def _of(pair: tuple[int, int], state: State) -> str:
+    """The pair's name in the URL."""
+    kind = {"activity": "a", "index": "z", "pca": "pc"}[state.by]
+    return f"{kind}{pair[0] + 1}.{pair[1] + 1}"
 
 
 def _map(

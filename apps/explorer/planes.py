@@ -69,10 +69,9 @@ class Planes:
             raise UserError(f"This run has no principal axis {max(pair) + 1}.")
         return Axes(axes.matrix[:, list(pair)], axes.share[list(pair)])
 
-    def plane(self, run: Run, chosen: Sequence[Run]) -> Plane:
-        """The first two axes, turned within their plane onto those of the first run that moves."""
+    def plane(self, run: Run, first: Run | None) -> Plane:
+        """The first two axes, turned within their plane onto those of another run."""
         axes = self.axes(run)
-        first = self._first(chosen)
         if first is None or first.id == run.id:
             return Plane(axes.matrix[:, :2], axes.share[:2])
         key = tuple(self.view.key(r, self.view.dumped_epoch(r, None)) for r in (run, first))
@@ -99,8 +98,10 @@ class Planes:
     def _map(self, key: tuple[object, ...], make: Callable[[], Map]) -> Map:
         return self._maps.get(key, make, lambda arrays: sum(a.nbytes for a in arrays))
 
-    def _first(self, chosen: Sequence[Run]) -> Run | None:
-        """The first run whose codes move, as the axes of a collapsed one are noise; else any."""
+    def first(self, chosen: Sequence[Run]) -> Run | None:
+        """The run that all are turned onto: the first whose codes move, as the axes of a collapsed
+        one are noise; else any.
+        """
         readable = []
         for run in chosen:
             try:

@@ -17,11 +17,12 @@ NEAR_THE_EDGE = 0.8  # of a map's half-width
 
 @dataclass(frozen=True)
 class Basis:
-    """Orthonormal axes [D, 2] and what a reader sees of them."""
+    """Orthonormal axes [D, 2], what a reader sees of them, and their name in the URL."""
 
     matrix: np.ndarray
     names: tuple[str, ...]
     words: str
+    of: str
     on_top: tuple[go.Scatter, ...] = ()
 
 
@@ -31,9 +32,11 @@ def basis(planes: Planes, texts: Texts, run: Run, state: State, mode: str) -> Ba
         found = texts.axes(run, state)
         words = _between(found, run, state)
         names = _named(TEXT_AXES, found.share)
-        return Basis(found.matrix, names, words, (_letters(found, state.limit, mode),))
-    plane = planes.plane(run, planes.view.chosen(state.runs))
-    return Basis(plane.matrix, _named(plane.names, plane.share), _words(plane))
+        return Basis(found.matrix, names, words, "ab", (_letters(found, state.limit, mode),))
+    first = planes.first(planes.view.chosen(state.runs)) or run
+    plane = planes.plane(run, first)
+    names = _named(plane.names, plane.share)
+    return Basis(plane.matrix, names, _words(plane), f"pca|{first.id}")
 
 
 def _named(names: tuple[str, str], share: np.ndarray) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ def map_figure(pictures: Pictures, state: State, name: str, mode: str) -> go.Fig
         axes = pictures.basis(run, state, mode)
         figure = _map(pictures, run, epoch, axes, state, mode)
         figure.add_traces(item.turned(view, state, run, epoch, axes.matrix, mode))
-        figure.add_traces([*axes.on_top, *item.place(state, mode, state.projection)])
+        figure.add_traces([*axes.on_top, *item.place(state, mode, axes.of)])
+        figure.update_layout(meta={"of": axes.of})
         return figure.update_traces(_halo(mode), {"mode": "lines+markers+text"})
     except (UserError, ValueError) as error:
         return charts.note_figure(str(error), mode)
@@ -113,41 +114,36 @@ def _map(
     return maps.gap_figure(*grid[:2], gap, frame)
 
 
-def points_of(
+def layout_of(
     pictures: Pictures, run: Run, epoch: int, state: State
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rows [M] of the items that are drawn, and their points [M, 2].
-
-    UserError where there are none yet.
+    """The rows [M] of the items of a layout, and their points [M, 2]. UserError where it is not
+    made yet.
     """
-    view = pictures.view
-    if state.projection in NAMES:
-        layouts = pictures.layouts[state.projection]
-        return layouts.rows(run), layouts.turned(run, epoch, view.chosen(state.runs))
-    points = view.points(run, epoch) @ pictures.basis(run, state, "light").matrix
-    return np.arange(len(points)), points
+    layouts = pictures.layouts[state.projection]
+    return layouts.rows(run), layouts.turned(run, epoch, pictures.view.chosen(state.runs))
 
 
 def _of_plane(
     pictures: Pictures, run: Run, epoch: int, state: State, mode: str
 ) -> tuple[go.Figure, str]:
     view, axes = pictures.view, pictures.basis(run, state, mode)
-    rows, points = points_of(pictures, run, epoch, state)
-    frame = frame_of(run, axes.names, state, mode)
+    points = view.points(run, epoch) @ axes.matrix
+    frame, rows = frame_of(run, axes.names, state, mode), np.arange(len(points))
     figure = _points_figure(view, state, run, rows, points, frame, axes.on_top)
-    return figure, axes.words
+    return figure.update_layout(meta={"of": axes.of}), axes.words
 
 
 def _laid_out(
     pictures: Pictures, run: Run, epoch: int, state: State, mode: str
 ) -> tuple[go.Figure, str]:
-    rows, layout = points_of(pictures, run, epoch, state)
+    rows, layout = layout_of(pictures, run, epoch, state)
     names = [f"{NAMES[state.projection]} {k}" for k in (1, 2)]
     frame = maps.Frame(*names, LAYOUT_LIMIT, mode=mode)
     figure = _points_figure(pictures.view, state, run, rows, layout, frame)
     figure.update_xaxes(showticklabels=False, ticks="")
     figure.update_yaxes(showticklabels=False, ticks="")
-    return figure, ""
+    return figure.update_layout(meta={"of": state.projection}), ""
 
 
 def _points_figure(

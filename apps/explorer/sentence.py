@@ -1,6 +1,7 @@
 """The page of one sentence: its posterior, what is said from it, its neighbours, what moved."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -130,7 +131,7 @@ def register(app: Dash, view: View) -> None:
     posteriors = view.shared(Posteriors)
     _register_toolbar(app, view)
     _register_columns(app, posteriors)
-    clicks.told(app, "sentence", lambda _search, clicked: item.placed(clicked.point))
+    clicks.told(app, "sentence", lambda _state, clicked: item.placed(clicked.point))
 
     @app.callback(
         Output("sentence-columns", "children"),
@@ -176,7 +177,11 @@ def _register_columns(app: Dash, posteriors: Posteriors) -> None:
         column = partial(
             sentence_column.picture_column, posteriors, state, part["run"], mode or "light"
         )
-        return redrawn(panels.stamp(posteriors.view, part["run"]), drawn, column)
+        stamp = panels.stamp(posteriors.view, part["run"])
+        *made, known = redrawn(stamp, drawn and drawn[:2], column)
+        # A place that is clicked on the map changes no word below it.
+        known.append(repr(replace(state, at=None, of="", draw=None)))
+        return *made, no_update if known == drawn else known
 
     makers = {
         "near": sentence_column.near_column,

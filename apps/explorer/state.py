@@ -29,7 +29,7 @@ _BRUSH = re.compile(
     rf"{_CORNER},{_CORNER}(?:,{_CORNER},{_CORNER}){{2,47}}\|[az]\d{{1,7}}\|[az]\d{{1,7}}\|\d{{1,7}}\|.+",
     re.ASCII,
 )
-_PRINCIPAL = re.compile(r"pc(\d{1,5})\.(\d{1,5})", re.ASCII)
+_PAIR_OF = re.compile(r"(a|z|pc)([1-9]\d{0,4})\.([1-9]\d{0,4})", re.ASCII)
 _BOUND = re.compile(r"-?\d{1,3}(\.\d{1,9})?", re.ASCII)
 NARROWEST = 1e-5  # width of a zoom
 _DECIMAL = re.compile(r"\d{1,3}(\.\d{1,9})?(e-\d)?", re.ASCII)
@@ -46,8 +46,9 @@ class State:
     `near` is the distance of the `k` neighbours of an `item`; they are compared `against` the dump
     "before", the "first" one, "e3" (of epoch 3) or "r" and the id of another run.
     The place looked at is `at` two coordinates, the others filled as `fill` says, or prior `draw`.
-    They are coordinates `of` the projection "pca" or "ab", of two principal axes ("pc3.5"), or ("")
-    of the axes x and y.
+    They are coordinates `of` the axes x and y (""), of those from A to B ("ab"), of principal axes
+    turned onto those of a run ("pca|" and its id), or of a pair: "a3.5" by activity, "z3.5" by
+    index, "pc3.5" principal axes.
     Of a `projection` is `drawn` one of DRAWN; `count` pairs of dimensions, or those in `pairs`
     ("1 2, 3 4"), are numbered as one of BASES says.
     The projection "ab" and a `path` of `steps` lead from sentence `a` to `b`, a path also from `pa`
@@ -128,7 +129,7 @@ class State:
             k=next((k for k in NEIGHBOURS if f"{k}" == first("k")), cls.k),
             ground=next((g for g in GROUNDS if g == first("ground")), cls.ground),
             at=_pair(first("at")),
-            of=_axes_of(first("of")),
+            of=axes_of(first("of")),
             fill=next((f for f in FILLS if f == first("fill")), cls.fill),
             draw=_whole(first("draw")),
             projection=next((p for p in PROJECTIONS if p == first("projection")), cls.projection),
@@ -191,15 +192,21 @@ def _pair(text: str) -> tuple[float, float] | None:
     return (float(known[1]), float(known[2])) if known else None
 
 
-def principal_pair(of: str) -> tuple[int, int] | None:
-    """Two different principal axes, counted from 0, of "pc3.5"; None for another text."""
-    known = _PRINCIPAL.fullmatch(of)
-    pair = (int(known[1]) - 1, int(known[2]) - 1) if known else (0, 0)
-    return pair if pair[0] != pair[1] and min(pair) >= 0 else None
+def pair_of(of: str) -> tuple[str, int, int] | None:
+    """Kind and numbers, from 1, of a pair of axes, as "pc3.5"; None for another text."""
+    known = _PAIR_OF.fullmatch(of)
+    return (known[1], int(known[2]), int(known[3])) if known and known[2] != known[3] else None
 
 
-def _axes_of(text: str) -> str:
-    return text if text in ("pca", "ab") or principal_pair(text) else ""
+def reference_of(of: str) -> str | None:
+    """Id of the run that principal axes are turned onto, of "pca|run"; None for another text."""
+    kind, bar, run = of.partition("|")
+    return run if kind == "pca" and bar and 0 < len(run) <= LONGEST_BRUSH else None
+
+
+def axes_of(text: str) -> str:
+    """The name of the axes that a place has coordinates of; "" for another text."""
+    return text if text == "ab" or pair_of(text) or reference_of(text) else ""
 
 
 def _against(text: str) -> str:

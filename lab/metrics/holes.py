@@ -177,6 +177,8 @@ def _with_square(z: np.ndarray) -> np.ndarray:
 
 def _area_under_curve(higher: np.ndarray, lower: np.ndarray) -> Estimate:
     """P[higher > lower] + P[equal] / 2 of two sets of one size, with DeLong's standard error."""
+    if not np.isfinite([higher, lower]).all():
+        return Estimate(math.nan, math.nan, len(higher))
     won, lost = _above(higher, lower), _above(lower, higher)
     variance = (won.var(ddof=1) + lost.var(ddof=1)) / len(won)
     return Estimate(float(won.mean()), math.sqrt(variance), len(won))

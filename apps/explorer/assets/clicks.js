@@ -25,24 +25,29 @@
     }
 
     function tell({graph, part, target}, x, y) {
-        const layout = graph.querySelector(".js-plotly-plot")._fullLayout;
-        const {xaxis, yaxis, number} = axes(layout, target.dataset.subplot || "xy");
+        const {_fullLayout: drawn, layout} = graph.querySelector(".js-plotly-plot");
+        const cell = (target.dataset.subplot || "xy").slice(1).split("y")[0]; // of "x3y3" the third
+        const [xaxis, yaxis] = [drawn["xaxis" + cell], drawn["yaxis" + cell]];
+        if (xaxis.visible === false) return null; // a line of words
         const area = target.getBoundingClientRect();
-        const data = {...part, cell: number, x: xaxis.p2d(x - area.left), y: yaxis.p2d(y - area.top), when: Date.now()};
-        return () => window.dash_clientside.set_props(STORES[part.type], {data});
-    }
-
-    // Of the subplot "x3y3", the third of its figure.
-    function axes(layout, subplot) {
-        const name = subplot.slice(1).split("y")[0];
-        return {xaxis: layout["xaxis" + name], yaxis: layout["yaxis" + name], number: Number(name || 1)};
+        const [x0, x1] = xaxis.range;
+        // The picture says which axes it has: the URL may ask for others by now.
+        const of = [].concat(layout.meta?.of ?? "");
+        const data = {
+            ...part, of: of[Number(cell || 1) - 1], span: Math.abs(x1 - x0),
+            x: xaxis.p2d(x - area.left), y: yaxis.p2d(y - area.top), when: Date.now(),
+        };
+        return () => graph.isConnected && window.dash_clientside.set_props(STORES[part.type], {data});
     }
 
     document.addEventListener("pointerdown", (event) => {
-        if (later) clearTimeout(later);
         const on = event.button === 0 ? picture(event.target) : null;
-        pressed = on && {on, x: event.clientX, y: event.clientY, twice: Boolean(later)};
-        later = null;
+        const twice = Boolean(later && on && later.graph === on.graph);
+        if (twice) {
+            clearTimeout(later.timer);
+            later = null;
+        }
+        pressed = on && {on, x: event.clientX, y: event.clientY, twice};
         if (on) touched = {run: on.part.run, when: Date.now()};
     }, true);
 
@@ -53,7 +58,9 @@
     document.addEventListener("pointerup", () => {
         if (!pressed || pressed.twice) return;
         const done = tell(pressed.on, pressed.x, pressed.y);
-        later = setTimeout(() => { later = null; done(); }, DOUBLE);
+        if (!done) return;
+        const timer = setTimeout(() => { if (later?.timer === timer) later = null; done(); }, DOUBLE);
+        later = {timer, graph: pressed.on.graph};
     }, true);
 
     const clicks = {
@@ -66,10 +73,7 @@
             return times ? window.dash_clientside.explorer.write(changes) : window.dash_clientside.no_update;
         },
 
-        found(changes) {
-            const defaults = {x: "a1", y: "a2"};
-            return changes ? window.dash_clientside.explorer.write(changes, defaults) : window.dash_clientside.no_update;
-        },
+        found: (changes) => (changes ? window.dash_clientside.explorer.write(changes) : window.dash_clientside.no_update),
     };
 
     window.dash_clientside = Object.assign({}, window.dash_clientside, {clicks});
