@@ -104,7 +104,7 @@ def information(
         [
             html.B(f"{text.figure(float(own.sum()))} nats"),
             f", {text.figure(float(average.sum()))} on average ",
-            html.Small("" if samples is None else f"moments of {samples.shape[1]} draws"),
+            html.Small("" if samples is None else f"by moments of {samples.shape[1]} draws"),
         ],
         className="facts",
     )
