@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 from werkzeug.serving import make_server
@@ -125,8 +125,8 @@ def visit(tab: object) -> Iterator[Visit]:
     yield made
     for event, hear in heard.items():
         tab.remove_listener(event, hear)
-    # The next test finds a browser that remembers nothing.
+    # The next test finds a browser that remembers nothing and does nothing, in the same process.
     tab.evaluate("localStorage.clear()")
-    tab.goto("about:blank")
+    tab.goto(urljoin(tab.url, "/assets/export.css"))
     assert made.errors == []
     assert made.hosts == {"127.0.0.1"}
