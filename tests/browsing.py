@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
@@ -48,20 +49,52 @@ def browser() -> Iterator[object]:
         launched.close()
 
 
+class Stage:
+    """A server of one address, whichever folder it shows."""
+
+    def __init__(self) -> None:
+        self._app: Callable[..., Any] | None = None
+        self._server = make_server("127.0.0.1", 0, self, threaded=True)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __call__(self, *request: Any) -> Any:
+        return self._app(*request)
+
+    def show(self, root: Path) -> str:
+        """The address at which the explorer shows a folder from now on."""
+        self._app = create_app(root).server
+        return f"http://127.0.0.1:{self._server.port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @pytest.fixture(scope="module")
-def serve() -> Iterator[Callable[[Path], str]]:
-    servers = []
+def serve_all() -> Iterator[Callable[[Path], str]]:
+    """Shows a folder to all tests of a module."""
+    stages: list[Stage] = []
 
     def start(root: Path) -> str:
-        server = make_server("127.0.0.1", 0, create_app(root).server, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.port}"
+        stages.append(Stage())
+        return stages[-1].show(root)
 
     yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    for stage in stages:
+        stage.close()
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    made = Stage()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def serve(stage: Stage) -> Callable[[Path], str]:
+    """Shows a folder to one test: at one address, whose scripts the browser knows."""
+    return stage.show
 
 
 @dataclass
@@ -104,7 +137,7 @@ def tab(browser: object) -> Iterator[object]:
     third of the time.
     """
     context = browser.new_context()
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # a machine under load is slow, not wrong
     context.add_init_script(COUNT_CONTEXTS)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     yield context.new_page()
@@ -127,6 +160,7 @@ def visit(tab: object) -> Iterator[Visit]:
         tab.remove_listener(event, hear)
     # The next test finds a browser that remembers nothing and does nothing, in the same process.
     tab.evaluate("localStorage.clear()")
-    tab.goto(urljoin(tab.url, "/assets/export.css"))
+    saved = tab.url.startswith("file:")
+    tab.goto("about:blank" if saved else urljoin(tab.url, "/assets/export.css"))
     assert made.errors == []
     assert made.hosts == {"127.0.0.1"}

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from browsing import browser, serve, tab, visit  # noqa: F401
+from browsing import browser, serve, serve_all, stage, tab, visit  # noqa: F401
 
 from lab.backbones import MLPNetwork, TextNetwork
 from lab.corpora import Corpus, load

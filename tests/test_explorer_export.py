@@ -182,8 +182,8 @@ def test_runs_are_searched_by_all_words_of_name_and_folder(root: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def address(serve: Callable[[Path], str], root: Path) -> str:
-    return serve(root)
+def address(serve_all: Callable[[Path], str], root: Path) -> str:
+    return serve_all(root)
 
 
 def saved(visit: Visit, kind: str, tmp_path: Path) -> Path:

@@ -17,10 +17,10 @@ TWO = "?run=grammar%2Fvae%2F0&run=grammar%2Fbn_vae(gamma%3D1.2)%2F0"
 
 
 @pytest.fixture(scope="module")
-def address(serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def address(serve_all: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("runs")
     write_all(root, count=240, epochs=6)
-    return serve(root)
+    return serve_all(root)
 
 
 def test_runs_page_lists_every_run_with_its_figures(visit: Visit, address: str) -> None:

@@ -354,10 +354,10 @@ def cut(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def evil(serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def evil(serve_all: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("evil")
     hostile(root)
-    return serve(root)
+    return serve_all(root)
 
 
 def calm(visit: Visit, words: str) -> None:
@@ -419,14 +419,14 @@ def test_hover_table_and_title_show_hostile_texts_as_they_are(
 
 @pytest.fixture(scope="module")
 def damaged(
-    serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory
+    serve_all: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
     """One healthy run among those with one damage each, all of them open."""
     root = tmp_path_factory.mktemp("damaged")
     write_run(root, "dg_vae", "consistent", label="Healthy", count=60, epochs=2)
     for seed, (name, damage) in enumerate(DAMAGE.items()):
         damage(write_run(root, label=f"Broken {name}", seed=seed, count=60, epochs=2))
-    return serve(root), root
+    return serve_all(root), root
 
 
 @pytest.mark.parametrize("path", PAGES)

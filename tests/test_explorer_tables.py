@@ -31,8 +31,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(serve, root: Path) -> str:
-    return f"{serve(root)}/tables"
+def address(serve_all, root: Path) -> str:
+    return f"{serve_all(root)}/tables"
 
 
 def row(visit: Visit, name: str):
