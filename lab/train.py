@@ -111,7 +111,7 @@ class Trainer:
                 status, error = "finished", None
             except Diverged as diverged:
                 status, error = "failed", str(diverged)
-            except BaseException as end:
+            except BaseException as end:  # a signal may have become any error
                 if not stopping.stops(end):
                     raise
                 status, error = "stopped", None
@@ -207,7 +207,7 @@ class Trainer:
         """The losses of the next epoch; whatever ends it early ends the session."""
         try:
             return self._train_epoch(bar)
-        except BaseException as end:
+        except BaseException as end:  # what it means is the session's to say
             session.throw(end)
 
     def _train_epoch(self, bar: tqdm) -> Losses:

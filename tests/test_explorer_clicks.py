@@ -167,9 +167,10 @@ def test_a_pair_of_dimensions_is_that_of_the_axes_x_and_y(pictures: Pictures) ->
     )
     np.testing.assert_array_equal(of_pair.z, of_axes.z)
     assert of_pair.words == of_axes.words
-    state = State(at=(0.5, -1.0), of="a3.4")
-    assert item.place(state, "light") == []
-    assert len(item.place(replace(state, x="a3", y="a4"), "light")) == 1
+    run, state = view.find(RUN), State(at=(0.5, -1.0), of="a3.4")
+    there, elsewhere = view.dims(run, "a3", "a4"), view.dims(run, "a1", "a2")
+    assert len(item.place(view, state, run, there, "light")) == 1
+    assert item.place(view, state, run, elsewhere, "light") == []
 
 
 def is_cross(trace: object) -> bool:
@@ -180,7 +181,9 @@ def test_the_cross_stands_on_the_maps_of_its_own_axes_alone(pictures: Pictures) 
     state = State(runs=TWO, at=(1.0, 0.5), of=f"pca|{RUN}")
     figure = projection_column.map_figure(pictures, state, RUN, "light")
     assert [(t.x[0], t.y[0]) for t in figure.data if is_cross(t)] == [(1.0, 0.5)]
-    assert item.place(state, "light") == [] and len(item.place(state, "light", state.of)) == 1
+    view = pictures.view
+    run = view.find(RUN)
+    assert item.place(view, state, run, view.dims(run, "a1", "a2"), "light") == []
     other = projection_column.map_figure(pictures, replace(state, of=""), RUN, "light")
     assert not any(map(is_cross, other.data))
 

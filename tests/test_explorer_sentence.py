@@ -1,8 +1,7 @@
 """The page of one sentence: what it computes of each family, and how a reader moves on it."""
 
 import re
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,9 +9,8 @@ import numpy as np
 import pytest
 from browsing import Visit
 from explorer_runs import sentences, write_run
-from werkzeug.serving import make_server
 
-from apps.explorer import create_app, neighbours, sentence_column
+from apps.explorer import neighbours, sentence_column
 from apps.explorer.ellipse import posterior_draws, posterior_traces, two_of
 from apps.explorer.neighbours import Dump, Posteriors
 from apps.explorer.sentence import others
@@ -239,14 +237,10 @@ def test_an_unknown_item_is_said_in_words(posteriors: Posteriors) -> None:
 
 
 @pytest.fixture(scope="module")
-def address(root: Path) -> Iterator[str]:
+def address(root: Path, serve_all: Callable[[Path], str]) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("apps.explorer.paths.load", lambda run: Parrot())
-        server = make_server("127.0.0.1", 0, create_app(root).server, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.port}/sentence"
-        server.shutdown()
-        server.server_close()
+        yield f"{serve_all(root)}/sentence"
 
 
 @pytest.fixture

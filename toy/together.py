@@ -103,7 +103,7 @@ class Together:
             with self._bar(members) as bar:
                 while waiting := [m for m in members if m.status is None]:
                     self._advance(waiting, bar)
-        except BaseException as end:
+        except BaseException as end:  # a signal may have become any error
             if not stopping.stops(end):
                 raise
             for member in members:

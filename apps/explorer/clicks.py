@@ -12,7 +12,7 @@ from dash.exceptions import PreventUpdate
 from apps.explorer import item, sentence_column, text
 from apps.explorer import state as url
 from apps.explorer.places import signed
-from apps.explorer.state import pair_of, reference_of
+from apps.explorer.state import pair_of
 from apps.explorer.view import View
 from lab.errors import UserError
 
@@ -60,17 +60,15 @@ def words(state: url.State) -> str:
 
 
 def _axes(of: str) -> str:
-    if reference_of(of) is not None:
-        return "the principal axes"
-    kind, *pair = pair_of(of) or (of, 0, 0)
-    first, second = pair
-    return {
-        "": "the maps",
-        "ab": "the axes A → B",
-        "pc": f"PC {first} and PC {second}",
-        "a": f"the {text.rank(first - 1)} and the {text.rank(second - 1)} dimension",
-        "z": f"{text.dimension(first - 1)} and {text.dimension(second - 1)}",
-    }[kind]
+    pair = pair_of(of)
+    if pair is None:
+        return {"": "the maps", "ab": "the axes A → B"}.get(of, "the principal axes")
+    kind, first, second = pair
+    if kind == "pc":
+        return f"PC {first} and PC {second}"
+    if kind == "z":
+        return f"{text.dimension(first - 1)} and {text.dimension(second - 1)}"
+    return f"the {text.rank(first - 1)} and the {text.rank(second - 1)} dimension"
 
 
 def shown(view: View, search: str | None, path: str | None) -> Component | None:

@@ -23,7 +23,8 @@ HINT = "Click anywhere on a map, or on a row of a list: every run says what is t
 
 def column(looked: LookedAt, state: State, run_id: str, mode: str) -> tuple[Any, ...]:
     """Map, head and the place looked at, of one run."""
-    places, head = looked.places, list[Component]()
+    places = looked.places
+    head: list[Component] = []
     try:
         run = places.view.find(run_id)
         head = cards.heading(places.view, run, "")

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from apps.explorer import ellipse, neighbours, theme
 from apps.explorer.columns import column
 from apps.explorer.frames import window
-from apps.explorer.state import State
+from apps.explorer.state import State, pair_of
 from apps.explorer.view import View
 from lab import views
 from lab.errors import UserError
@@ -80,14 +80,26 @@ def placed(point: Any, of: str = "") -> dict[str, str]:
     return {"at": ",".join(f"{v:.3f}" for v in point), "of": of, "draw": ""}
 
 
-def place(state: State, mode: str, of: str = "") -> list[go.Scatter]:
-    """A cross at the place that was clicked, on the maps that have its axes: those `of` that name,
-    or the axes x and y.
+def place_dims(view: View, state: State, run: Run) -> tuple[int, int] | None:
+    """The two dimensions of a run that the place clicked has coordinates of; None for turned axes.
+
+    UserError for a run of one dimension.
     """
-    known = {of} if of else {"", f"{state.x}.{state.y[1:]}" if state.x[0] == state.y[0] else ""}
-    if state.at is None or state.of not in known:
-        return []
-    return [cross(*state.at, mode)]
+    if not state.of:
+        return view.dims(run, state.x, state.y)
+    kind, first, second = pair_of(state.of) or ("", 0, 0)
+    return view.dims(run, f"{kind}{first}", f"{kind}{second}") if kind in ("a", "z") else None
+
+
+def place(view: View, state: State, run: Run, dims: tuple[int, int], mode: str) -> list[go.Scatter]:
+    """A cross at the place that was clicked, if it lies on a map of these two dimensions."""
+    here = state.at is not None and place_dims(view, state, run) == dims
+    return [cross(*state.at, mode)] if here else []
+
+
+def turned_place(state: State, of: str, mode: str) -> list[go.Scatter]:
+    """As `place`, on a map of turned axes of that name."""
+    return [cross(*state.at, mode)] if state.at is not None and state.of == of else []
 
 
 def cross(x: float, y: float, mode: str) -> go.Scatter:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.explorer import text
+from apps.explorer import item, text
 from apps.explorer.ellipse import two_of
 from apps.explorer.places import Places, signed
 from apps.explorer.planes import Planes
@@ -60,12 +60,12 @@ class LookedAt:
         if reference is not None:
             plane = self._planes.plane(run, self.view.find(reference))
             return plane.matrix, plane.names
-        kind, *pair = pair_of(state.of) or ("", state.x, state.y)
-        if kind == "pc":
-            axes = self._planes.pair(run, (pair[0] - 1, pair[1] - 1))
-            return axes.matrix, (f"PC {pair[0]}", f"PC {pair[1]}")
-        dims = self.view.dims(run, *(f"{kind}{axis}" for axis in pair))
-        return two_of(latents, dims), (text.dimension(dims[0]), text.dimension(dims[1]))
+        dims = item.place_dims(self.view, state, run)
+        if dims is not None:
+            return two_of(latents, dims), (text.dimension(dims[0]), text.dimension(dims[1]))
+        _, first, second = pair_of(state.of)
+        axes = self._planes.pair(run, (first - 1, second - 1))
+        return axes.matrix, (f"PC {first}", f"PC {second}")
 
     def _from_a_to_b(self, run: Run, state: State) -> np.ndarray:
         try:

@@ -76,13 +76,11 @@ def _cell(
     names, matrix, dims = _axes(pictures, run, pair, state)
     figure = _map(pictures, run, epoch, (matrix, dims), state, frame_of(run, names, state, mode))
     view = pictures.view
-    clicked = item.place(state, mode, _of(pair, state))
     if matrix is not None:
-        return figure.add_traces([*item.turned(view, state, run, epoch, matrix, mode), *clicked])
+        posterior = item.turned(view, state, run, epoch, matrix, mode)
+        return figure.add_traces([*posterior, *item.turned_place(state, _of(pair, state), mode)])
     posterior = item.traces(view, state, run, epoch, dims, mode)
-    on_x_and_y = dims == view.dims(run, state.x, state.y)
-    clicked = clicked or (item.place(state, mode) if on_x_and_y else [])
-    return figure.add_traces([*posterior, *clicked])
+    return figure.add_traces([*posterior, *item.place(view, state, run, dims, mode)])
 
 
 def _of(pair: tuple[int, int], state: State) -> str:

@@ -170,7 +170,7 @@ def _with_item(
 ) -> go.Figure:
     epoch = shown.epoch(view, state)
     posterior = item.traces(view, state, shown.run, epoch, dims, mode)
-    return figure.add_traces([*posterior, *item.place(state, mode)])
+    return figure.add_traces([*posterior, *item.place(view, state, shown.run, dims, mode)])
 
 
 def map_of(view: View, run: Run, epoch: int, state: State, mode: str) -> tuple[Any, ...]:

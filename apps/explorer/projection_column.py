@@ -48,7 +48,7 @@ def map_figure(pictures: Pictures, state: State, name: str, mode: str) -> go.Fig
         axes = pictures.basis(run, state, mode)
         figure = _map(pictures, run, epoch, axes, state, mode)
         figure.add_traces(item.turned(view, state, run, epoch, axes.matrix, mode))
-        figure.add_traces([*axes.on_top, *item.place(state, mode, axes.of)])
+        figure.add_traces([*axes.on_top, *item.turned_place(state, axes.of, mode)])
         figure.update_layout(meta={"of": axes.of})
         return figure.update_traces(_halo(mode), {"mode": "lines+markers+text"})
     except (UserError, ValueError) as error:

@@ -37,7 +37,7 @@ def picture(posteriors: Posteriors, state: State, now: Dump, row: int, mode: str
     figure.add_traces(ellipse.posterior_traces(latents, row, axes, mode, draws))
     if now.epoch == run.best_epoch and run.can_decode and len(draws) > 1:
         figure.add_trace(_numbers(draws[:SAID, list(dims)], mode))
-    return figure.add_traces(item.place(state, mode))
+    return figure.add_traces(item.place(view, state, run, dims, mode))
 
 
 def _near_centres(
